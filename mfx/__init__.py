@@ -1,0 +1,1 @@
+"""MFX: an experiment framework for matrix-factorisation recommenders."""

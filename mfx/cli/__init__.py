@@ -1,0 +1,1 @@
+"""The `mfx` command: one file per command."""

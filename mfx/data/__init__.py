@@ -1,0 +1,1 @@
+"""Files to `Ratings`: readers, downloads, columnar cache, synthetic data."""

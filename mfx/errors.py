@@ -1,0 +1,63 @@
+"""Errors that a person can act on: what was wrong, where, and what to do about it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class MFXError(Exception):
+    """Base of every error that MFX raises on purpose.
+
+    Parameters
+    ----------
+    message : str
+        One line: what was wrong and where.
+    hint : str, optional
+        One line: what to do about it.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        self.message = message
+        self.hint = hint
+        super().__init__(f"{message} {hint}".rstrip())
+
+
+class SettingError(MFXError):
+    """A setting has an unknown name, a wrong type or a value out of its range."""
+
+
+class UnknownName(MFXError):
+    """No component of that kind carries the name that was asked for."""
+
+
+class DataError(MFXError):
+    """Ratings, or a file that should hold them, are missing, malformed or unusable."""
+
+
+class SplitError(MFXError):
+    """A split cannot be made, or would leave a part empty."""
+
+
+class ModelError(MFXError):
+    """A model cannot be fitted, asked, saved or loaded."""
+
+
+class MetricError(MFXError):
+    """A metric is malformed or does not apply."""
+
+
+class TrackingError(MFXError):
+    """The place where runs are kept cannot be reached or written."""
+
+
+class PluginError(MFXError):
+    """A plugin cannot be loaded, or clashes with another one."""
+
+
+def did_you_mean(wrong: str, known: Iterable[str]) -> str:
+    """Return a hint that names the closest of the known names and lists them all."""
+    options = sorted(known)
+    close = difflib.get_close_matches(wrong, options, n=1)
+    guess = f"Did you mean '{close[0]}'? " if close else ""
+    return f"{guess}Available: {', '.join(options) if options else 'none'}."

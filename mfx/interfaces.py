@@ -1,0 +1,549 @@
+"""The doors between the rooms: what flows through a run (`Ratings`, `Split`) and what each kind of component must do.
+
+Inside MFX users and items are dense indices, positions in `Catalogue.user_ids` and `Catalogue.item_ids`; raw ids
+appear only where a person reads or writes them.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mfx.errors import DataError
+
+IndexArray: TypeAlias = NDArray[np.int32]
+PointerArray: TypeAlias = NDArray[np.int64]
+FloatArray: TypeAlias = NDArray[np.float32]
+DoubleArray: TypeAlias = NDArray[np.float64]
+BoolArray: TypeAlias = NDArray[np.bool_]
+AnyArray: TypeAlias = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """Sparse features of the rows of a catalogue, such as the genres of items, in CSR layout.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Feature names; column j is ``names[j]``.
+    indptr : int64 array, shape (rows + 1,)
+        Row r owns ``indices[indptr[r]:indptr[r + 1]]``.
+    indices : int32 array, shape (entries,)
+        Columns of the entries.
+    weights : float32 array, shape (entries,), or None
+        Values of the entries, such as how often a tag was given; None means 1 everywhere.
+    """
+
+    names: tuple[str, ...]
+    indptr: PointerArray
+    indices: IndexArray
+    weights: FloatArray | None = None
+
+    def __post_init__(self) -> None:
+        ends = self.indptr[[0, -1]] if self.indptr.size else None
+        if ends is None or ends[0] != 0 or ends[1] != self.indices.size or np.any(np.diff(self.indptr) < 0):
+            raise DataError("Features: indptr does not describe the rows of indices.")
+        if self.indices.size and (self.indices.min() < 0 or self.indices.max() >= len(self.names)):
+            raise DataError("Features: an entry points past the last feature name.")
+
+    def __len__(self) -> int:
+        return self.indptr.size - 1
+
+    def dense(self) -> FloatArray:
+        """Return the features as a float32 array of shape (rows, features)."""
+        full = np.zeros((len(self), len(self.names)), dtype=np.float32)
+        rows = np.repeat(np.arange(len(self)), np.diff(self.indptr))
+        full[rows, self.indices] = 1.0 if self.weights is None else self.weights
+        return full
+
+    @classmethod
+    def from_lists(cls, rows: Sequence[Sequence[str]]) -> Features:
+        """Build features from the names that each row carries; columns are in alphabetical order."""
+        names = tuple(sorted({name for row in rows for name in row}))
+        column = {name: j for j, name in enumerate(names)}
+        indptr = np.concatenate([[0], np.cumsum([len(set(row)) for row in rows], dtype=np.int64)]).astype(np.int64)
+        indices = np.array([j for row in rows for j in sorted({column[name] for name in row})], dtype=np.int32)
+        return cls(names, indptr, indices)
+
+
+@dataclass(frozen=True, eq=False)
+class Catalogue:
+    """Who and what there is: raw ids in increasing order, and what is known of each item and user.
+
+    Every part of a split shares the catalogue, so an index means the same user or item everywhere, whether or not
+    that part has a rating of it.
+
+    Attributes
+    ----------
+    user_ids : array, shape (users,)
+        Raw user ids (int64 or str), strictly increasing.
+    item_ids : array, shape (items,)
+        Raw item ids, strictly increasing; may hold items that nobody rated.
+    titles : array of str, shape (items,), or None
+        Item titles; empty where unknown.
+    item_features, user_features : mapping of str to Features
+        Blocks of side information by name, such as ``item_features["genres"]``.
+    """
+
+    user_ids: AnyArray
+    item_ids: AnyArray
+    titles: AnyArray | None = None
+    item_features: Mapping[str, Features] = field(default_factory=dict)
+    user_features: Mapping[str, Features] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for what, ids in (("user", self.user_ids), ("item", self.item_ids)):
+            if ids.size > 1 and not np.all(ids[:-1] < ids[1:]):
+                raise DataError(f"Catalogue: {what} ids must be strictly increasing.")
+        for what, blocks, size in (
+            ("item", self.item_features, self.item_ids.size),
+            ("user", self.user_features, self.user_ids.size),
+        ):
+            for name, block in blocks.items():
+                if len(block) != size:
+                    raise DataError(f"Catalogue: {what} features '{name}' have {len(block)} rows for {size} {what}s.")
+        if self.titles is not None and self.titles.size != self.item_ids.size:
+            raise DataError(f"Catalogue: {self.titles.size} titles for {self.item_ids.size} items.")
+
+    @property
+    def n_users(self) -> int:
+        """Number of users, rated or not."""
+        return int(self.user_ids.size)
+
+    @property
+    def n_items(self) -> int:
+        """Number of items, rated or not."""
+        return int(self.item_ids.size)
+
+    def user_index(self, user_ids: ArrayLike) -> IndexArray:
+        """Translate raw user ids into indices; -1 where a user is unknown."""
+        return _lookup(self.user_ids, user_ids)
+
+    def item_index(self, item_ids: ArrayLike) -> IndexArray:
+        """Translate raw item ids into indices; -1 where an item is unknown."""
+        return _lookup(self.item_ids, item_ids)
+
+
+def _lookup(sorted_ids: AnyArray, wanted: ArrayLike) -> IndexArray:
+    values = np.atleast_1d(np.asarray(wanted))
+    if sorted_ids.size == 0 or values.size == 0:
+        return np.full(values.shape, -1, dtype=np.int32)
+    if (sorted_ids.dtype.kind in "iu") != (values.dtype.kind in "iu"):
+        # Ids of another type are unknown ids; numpy would compare 1 with "1" by turning both into text.
+        return np.full(values.shape, -1, dtype=np.int32)
+    place = np.minimum(np.searchsorted(sorted_ids, values), sorted_ids.size - 1)
+    return np.where(sorted_ids[place] == values, place, -1).astype(np.int32)
+
+
+@dataclass(frozen=True)
+class RatingScale:
+    """Lowest and highest rating that a person can give."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, eq=False)
+class Ratings:
+    """Ratings in canonical order: by user, item, timestamp and value, whatever the order of the input rows.
+
+    Attributes
+    ----------
+    users, items : int32 array, shape (n,)
+        Indices into the catalogue.
+    values : float32 array, shape (n,)
+        Finite ratings.
+    timestamps : int64 array, shape (n,), or None
+        Seconds since 1970-01-01 UTC.
+    catalogue : Catalogue
+        The users and items that the indices mean.
+    scale : RatingScale
+        What a person can give; predictions may leave it unless clipped.
+    name : str
+        Name of the data set, for captions and logs.
+
+    Raises
+    ------
+    DataError
+        If arrays disagree in length, an index lies outside the catalogue, a rating is not finite, or rows are
+        not in canonical order (`from_columns` and `take` establish it).
+    """
+
+    users: IndexArray
+    items: IndexArray
+    values: FloatArray
+    timestamps: PointerArray | None
+    catalogue: Catalogue
+    scale: RatingScale
+    name: str = "ratings"
+
+    def __post_init__(self) -> None:
+        columns: dict[str, AnyArray] = {"users": self.users, "items": self.items, "values": self.values}
+        if self.timestamps is not None:
+            columns["timestamps"] = self.timestamps
+        for name, dtype in (("users", np.int32), ("items", np.int32), ("values", np.float32), ("timestamps", np.int64)):
+            if name in columns and columns[name].dtype != dtype:
+                raise DataError(f"Ratings: {name} must be {np.dtype(dtype)}, not {columns[name].dtype}.")
+            if name in columns and columns[name].shape != self.users.shape:
+                raise DataError(f"Ratings: {name} has {columns[name].size} rows, users {self.users.size}.")
+        if not self.users.size:
+            return
+        for name, index, size in (
+            ("users", self.users, self.catalogue.n_users),
+            ("items", self.items, self.catalogue.n_items),
+        ):
+            if index.min() < 0 or index.max() >= size:
+                raise DataError(f"Ratings: {name} hold an index outside the catalogue of {size}.")
+        if not np.isfinite(self.values).all():
+            bad = int((~np.isfinite(self.values)).sum())
+            raise DataError(f"Ratings: {bad} of {self.values.size} values are not finite.")
+        same_user = self.users[:-1] == self.users[1:]
+        if np.any(self.users[:-1] > self.users[1:]) or np.any(same_user & (self.items[:-1] > self.items[1:])):
+            raise DataError("Ratings: rows are not ordered by user and item.", "Build them with Ratings.from_columns.")
+
+    def __len__(self) -> int:
+        return int(self.users.size)
+
+    @property
+    def n_users(self) -> int:
+        """Number of users in the catalogue."""
+        return self.catalogue.n_users
+
+    @property
+    def n_items(self) -> int:
+        """Number of items in the catalogue."""
+        return self.catalogue.n_items
+
+    @functools.cached_property
+    def mean(self) -> float:
+        """Mean rating in float64; 0 without ratings."""
+        return float(self.values.mean(dtype=np.float64)) if len(self) else 0.0
+
+    @functools.cached_property
+    def user_counts(self) -> PointerArray:
+        """Ratings of each user of the catalogue, int64, shape (users,)."""
+        return np.bincount(self.users, minlength=self.n_users).astype(np.int64)
+
+    @functools.cached_property
+    def item_counts(self) -> PointerArray:
+        """Ratings of each item of the catalogue, int64, shape (items,)."""
+        return np.bincount(self.items, minlength=self.n_items).astype(np.int64)
+
+    @functools.cached_property
+    def user_indptr(self) -> PointerArray:
+        """CSR row pointers: the ratings of user u are rows ``user_indptr[u]:user_indptr[u + 1]``."""
+        return np.concatenate([np.zeros(1, np.int64), np.cumsum(self.user_counts)])
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """Hex digest of users, items, values, timestamps and raw ids: equal for equal ratings in any row order."""
+        digest = hashlib.blake2b(digest_size=16)
+        times = () if self.timestamps is None else (self.timestamps,)
+        for array in (self.users, self.items, self.values, *times):
+            digest.update(np.ascontiguousarray(array).data)
+        for ids in (self.catalogue.user_ids, self.catalogue.item_ids):
+            digest.update(np.ascontiguousarray(ids).data if ids.dtype.kind in "iu" else "\0".join(ids).encode())
+        return digest.hexdigest()
+
+    def take(self, rows: NDArray[np.integer[Any]] | BoolArray) -> Ratings:
+        """Return the chosen rows (a mask or distinct row numbers) as ratings over the same catalogue."""
+        where = np.flatnonzero(rows) if rows.dtype == np.bool_ else np.sort(rows)
+        return replace(
+            self,
+            users=self.users[where],
+            items=self.items[where],
+            values=self.values[where],
+            timestamps=None if self.timestamps is None else self.timestamps[where],
+        )
+
+    @classmethod
+    def from_columns(
+        cls,
+        user_ids: ArrayLike,
+        item_ids: ArrayLike,
+        values: ArrayLike,
+        timestamps: ArrayLike | None = None,
+        *,
+        catalogue: Catalogue | None = None,
+        scale: RatingScale | None = None,
+        name: str = "ratings",
+    ) -> Ratings:
+        """Build ratings from columns of raw ids in any row order.
+
+        Parameters
+        ----------
+        user_ids, item_ids : array-like, shape (n,)
+            Raw ids, integers or text.
+        values : array-like of float, shape (n,)
+            Ratings.
+        timestamps : array-like of int, shape (n,), optional
+            Seconds since 1970-01-01 UTC.
+        catalogue : Catalogue, optional
+            Known users and items; by default those of the columns.
+        scale : RatingScale, optional
+            By default the smallest and largest value.
+        name : str
+            Name of the data set.
+
+        Raises
+        ------
+        DataError
+            If the columns are malformed, or an id is missing from the given catalogue.
+        """
+        users_raw, items_raw = np.asarray(user_ids), np.asarray(item_ids)
+        value = np.asarray(values, dtype=np.float32)
+        if not users_raw.shape == items_raw.shape == value.shape or value.ndim != 1:
+            raise DataError("Ratings: users, items and values must be columns of one length.")
+        if catalogue is None:
+            catalogue = Catalogue(np.unique(users_raw), np.unique(items_raw))
+        users, items = catalogue.user_index(users_raw), catalogue.item_index(items_raw)
+        for what, index in (("user", users), ("item", items)):
+            if value.size and index.min() < 0:
+                raise DataError(f"Ratings: {int((index < 0).sum())} rows have a {what} id missing from the catalogue.")
+        times = None if timestamps is None else np.asarray(timestamps, dtype=np.int64)
+        if scale is None:
+            scale = RatingScale(float(value.min()), float(value.max())) if value.size else RatingScale(0.0, 0.0)
+        keys = (value, items, users) if times is None else (value, times, items, users)
+        order = np.lexsort(keys)
+        return cls(
+            users=users[order],
+            items=items[order],
+            values=value[order],
+            timestamps=None if times is None else times[order],
+            catalogue=catalogue,
+            scale=scale,
+            name=name,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Ratings in three disjoint parts that together are all of them (or, where a rule sets some aside, fewer).
+
+    Attributes
+    ----------
+    train, valid, test : Ratings
+        Parts over one catalogue. `valid` steers early stopping and tuning; `test` is scored once.
+    rule : str
+        One line for people: how the parts were made, ties included.
+    """
+
+    train: Ratings
+    valid: Ratings
+    test: Ratings
+    rule: str
+
+    @functools.cached_property
+    def train_and_valid(self) -> Ratings:
+        """Train and valid together: what the final model is fitted on before the test."""
+        parts = (self.train, self.valid)
+        users, items, values = (np.concatenate([getattr(p, c) for p in parts]) for c in ("users", "items", "values"))
+        times = None if self.train.timestamps is None else np.concatenate([_timestamps(p) for p in parts])
+        order = np.lexsort((values, items, users) if times is None else (values, times, items, users))
+        return replace(
+            self.train,
+            users=users[order],
+            items=items[order],
+            values=values[order],
+            timestamps=None if times is None else times[order],
+        )
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """Hex digest of the three parts: runs may be compared when theirs are equal."""
+        parts = "".join(part.fingerprint for part in (self.train, self.valid, self.test))
+        return hashlib.blake2b(parts.encode(), digest_size=16).hexdigest()
+
+
+def _timestamps(ratings: Ratings) -> PointerArray:
+    if ratings.timestamps is None:
+        raise DataError("Some parts of the split have timestamps and others have none.")
+    return ratings.timestamps
+
+
+@runtime_checkable
+class Dataset(Protocol):
+    """A source of ratings."""
+
+    def load(self) -> Ratings:
+        """Read the ratings.
+
+        Raises
+        ------
+        DataError
+            If the source is missing or malformed, saying what to do.
+        """
+        ...
+
+
+@runtime_checkable
+class Splitter(Protocol):
+    """A rule that divides ratings into train, valid and test."""
+
+    def split(self, ratings: Ratings) -> Split:
+        """Divide the ratings, whatever the order in which their rows were read.
+
+        Raises
+        ------
+        SplitError
+            If a part would be empty, or the rule needs timestamps that the ratings lack.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What a model reports after each pass over the data.
+
+    Attributes
+    ----------
+    number : int
+        1 for the first epoch.
+    losses : mapping of str to float
+        What the model minimises and its parts, such as ``{"objective": ..., "rmse": ...}``, on train.
+    """
+
+    number: int
+    losses: Mapping[str, float]
+
+
+OnEpoch: TypeAlias = Callable[["Model", Epoch], bool]
+"""Called after each epoch with the model in a state that can predict; returning True stops the fit."""
+
+
+@runtime_checkable
+class Model(Protocol):
+    """A recommender.
+
+    Attributes
+    ----------
+    predicts : {"ratings", "ranking"}
+        Whether scores are on the rating scale, or only their order means something.
+    objective : str
+        Metric on valid that early stopping and sweeps watch by default, such as ``"rmse"`` or ``"ndcg@10"``.
+    """
+
+    predicts: ClassVar[Literal["ratings", "ranking"]]
+    objective: ClassVar[str]
+
+    def fit(self, train: Ratings, *, on_epoch: OnEpoch | None = None) -> Model:
+        """Learn from ratings and return self."""
+        ...
+
+    def score_users(self, users: IndexArray) -> FloatArray:
+        """Score every item for each user index; float32, shape (len(users), items)."""
+        ...
+
+    def score_pairs(self, users: IndexArray, items: IndexArray) -> FloatArray:
+        """Score pairs of user and item indices of one length; float32, same length."""
+        ...
+
+
+@runtime_checkable
+class Metric(Protocol):
+    """A number that says how good held-out scores are.
+
+    Attributes
+    ----------
+    needs : {"ratings", "lists", "ranks"}
+        What `value` is given: predicted and true ratings; the top of each user's list; or the rank of every
+        held-out item, which costs more.
+    higher_is_better : bool
+        Direction of improvement.
+    """
+
+    needs: ClassVar[Literal["ratings", "lists", "ranks"]]
+    higher_is_better: ClassVar[bool]
+
+    def value(self, outcome: Any) -> float:
+        """Compute the metric from the outcome of the kind it needs (see `mfx.metrics.outcomes`)."""
+        ...
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What a tracker is told when a run starts.
+
+    Attributes
+    ----------
+    experiment, name : str
+        Where the run belongs, and what it is called.
+    params : mapping of str to str
+        Flattened settings; the same keys for runs of the same components.
+    tags : mapping of str to str
+        Labels to filter by.
+    parent : str or None
+        Id of the run that groups this one.
+    directory : pathlib.Path
+        The run's own folder, for files.
+    """
+
+    experiment: str
+    name: str
+    params: Mapping[str, str]
+    tags: Mapping[str, str]
+    parent: str | None
+    directory: Path
+
+
+@dataclass(frozen=True)
+class DataInfo:
+    """A data set as a tracker records it."""
+
+    name: str
+    fingerprint: str
+    source: str
+    profile: Mapping[str, float | str]
+
+
+class TrackedRun(Protocol):
+    """A run that is being recorded."""
+
+    run_id: str
+
+    def log_metrics(self, values: Mapping[str, float], step: int = 0) -> None:
+        """Record numbers; names may hold ``@``, which a tracker may have to rewrite."""
+        ...
+
+    def log_data(self, data: DataInfo) -> None:
+        """Record which data went in."""
+        ...
+
+    def log_folder(self, folder: Path, where: str = "") -> None:
+        """Keep a copy of every file below a folder, under `where` in the run's artifacts."""
+        ...
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        """Add or replace labels."""
+        ...
+
+    def finish(self, status: Literal["FINISHED", "FAILED", "KILLED"]) -> None:
+        """Write out everything that is buffered and close the run."""
+        ...
+
+    def where(self) -> str:
+        """One line for people: where to look at the run."""
+        ...
+
+
+@runtime_checkable
+class Tracker(Protocol):
+    """A place where runs are kept."""
+
+    def start(self, info: RunInfo) -> TrackedRun:
+        """Open a run.
+
+        Raises
+        ------
+        TrackingError
+            If the place cannot be reached or written.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""Scores and held-out ratings to numbers."""

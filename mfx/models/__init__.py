@@ -1,0 +1,1 @@
+"""Train to a fitted model that scores, recommends, folds in, saves and loads."""

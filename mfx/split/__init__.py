@@ -1,0 +1,1 @@
+"""`Ratings` to train, valid and test."""

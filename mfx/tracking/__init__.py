@@ -1,0 +1,1 @@
+"""Results to MLflow, or to a plain console."""
