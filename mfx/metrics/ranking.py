@@ -62,8 +62,8 @@ class MRR(RelevanceMetric):
     def score(self, outcome: ListOutcome) -> DoubleArray:
         """Return the reciprocal rank of each user."""
         hits = outcome.hits[:, : self.k]
-        first: DoubleArray = np.asarray(1.0 / (1.0 + hits.argmax(axis=1)))
-        return np.where(hits.any(axis=1), first, 0.0)
+        found: DoubleArray = (hits / np.arange(1, hits.shape[1] + 1)).max(axis=1, initial=0.0)
+        return found
 
 
 @register("metric", "map")
