@@ -14,6 +14,7 @@ from mfx.errors import TrackingError
 from mfx.interfaces import DataInfo, RunInfo
 from mfx.registry import register
 from mfx.settings import Component
+from mfx.tracking.store import mask
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ class ConsoleTracker(Component):
         """Open a run; nothing can go wrong."""
         log.info("Run '%s' of experiment '%s' starts; it is not kept in a store.", info.name, info.experiment)
         for key, value in info.params.items():
-            log.debug("%s=%s", key, value)
+            log.debug("%s=%s", key, mask(value))
         run = ConsoleRun(info.name, info.directory)
         run.set_tags(info.tags)
         return run
@@ -70,7 +71,7 @@ class ConsoleRun:
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Write labels at level DEBUG."""
         for key, value in tags.items():
-            log.debug("Tag %s: %s", key, value)
+            log.debug("Tag %s: %s", key, mask(value))
 
     def finish(self, status: Literal["FINISHED", "FAILED", "KILLED"]) -> None:
         """Write how the run ended and after how many seconds."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import importlib.metadata
 import os
@@ -32,10 +33,8 @@ def facts(folder: Path | None = None) -> dict[str, str]:
         "platform": platform.platform(),
         "cpus": str(_cpus()),
     }
-    try:
+    with contextlib.suppress(KeyError, OSError):
         found["user"] = getpass.getuser()
-    except (KeyError, OSError):
-        pass
     for package in PACKAGES:
         try:
             found[f"version.{package}"] = importlib.metadata.version(package)

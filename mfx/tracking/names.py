@@ -41,7 +41,9 @@ def metric_keys(names: Iterable[str]) -> dict[str, str]:
     for name in names:
         key = keys[name] = metric_key(name)
         if owner.setdefault(key, name) != name:
-            raise TrackingError(f"Metrics '{owner[key]}' and '{name}' would both be recorded as '{key}'.", "Rename one.")
+            raise TrackingError(
+                f"Metrics '{owner[key]}' and '{name}' would both be recorded as '{key}'.", "Rename one."
+            )
     return keys
 
 

@@ -96,7 +96,7 @@ def locate(uri: str | None = None, *, folder: Path | None = None) -> Store:
     if not colon or kind == "file" or len(scheme) == 1:
         raise TrackingError(f"tracking.uri={mask(given)!r} is a folder or file, not a store.", HINT)
     if kind == "sqlite":
-        if not rest.startswith("///") or not rest[3:] or "?" in rest or "#" in rest:
+        if not rest.startswith("///") or not rest[3:]:
             raise TrackingError(
                 f"tracking.uri={given!r} does not name a database file.", "Write sqlite:///runs/mlflow.db."
             )
@@ -111,6 +111,11 @@ def locate(uri: str | None = None, *, folder: Path | None = None) -> Store:
 
 def _sqlite(path: Path) -> Store:
     full = Path(os.path.normpath(path))
+    if any(mark in str(full) for mark in "?#%"):
+        raise TrackingError(
+            f"The run store {full} cannot be addressed: its path holds one of ? # %.",
+            "Choose another place with tracking.uri=sqlite:///PATH.",
+        )
     return Store(f"sqlite:///{full.as_posix()}", full, full.parent / "artifacts")
 
 
@@ -137,12 +142,14 @@ def _check_sqlite(path: Path, timeout: float) -> None:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("ROLLBACK")
     except sqlite3.OperationalError as error:
-        busy = "locked" in str(error)
+        if "locked" in str(error):
+            raise TrackingError(
+                f"The run store {path} stayed locked for {timeout:g} s.",
+                "End the program that holds it, or choose another store with tracking.uri=sqlite:///PATH.",
+            ) from error
         raise TrackingError(
-            f"The run store {path} {'stayed locked for %g s' % timeout if busy else f'cannot be opened: {error}'}.",
-            "End the program that holds it, or choose another store with tracking.uri=sqlite:///PATH."
-            if busy
-            else "Make it writable, or choose another store with tracking.uri=sqlite:///PATH.",
+            f"The run store {path} cannot be opened: {error}.",
+            "Make it writable, or choose another store with tracking.uri=sqlite:///PATH.",
         ) from error
     except sqlite3.DatabaseError as error:
         raise TrackingError(
