@@ -11,7 +11,7 @@ MAX_KEY = 250
 MAX_PARAM = 6000
 MAX_TAG = 8000
 
-_FORBIDDEN = re.compile(r"[^\w\-. :/]", re.ASCII)
+_FORBIDDEN = re.compile(r"[^\w\-. :/]")
 
 
 def metric_key(name: str) -> str:
@@ -55,7 +55,7 @@ def check_key(key: str, what: str, written: str | None = None) -> None:
     TrackingError
         Naming the key and the first thing that is wrong with it.
     """
-    shown = f"The name of {what} '{(written or key)[:80]}'"
+    shown = f"The name of {what} {(written or key)[:80]!r}"
     if len(key) > MAX_KEY:
         raise TrackingError(f"{shown} has {len(key)} characters; MLflow takes {MAX_KEY}.", "Shorten it.")
     if bad := _FORBIDDEN.search(key):
