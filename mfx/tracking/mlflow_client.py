@@ -33,7 +33,7 @@ def told(store: Store, doing: str) -> Iterator[None]:
         text = mask(" ".join((str(error).strip() or type(error).__name__).partition("\n")[0].split()))
         reason = text if len(text) <= 300 else f"{text[:297]}..."
         raise TrackingError(
-            f"The run store {store.shown} failed while {doing}: {reason}", _hint(store, text)
+            f"The run store {store.shown} failed while {doing}: {reason.rstrip('.')}.", _hint(store, text)
         ) from error
 
 

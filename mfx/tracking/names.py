@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterable, Mapping
 
@@ -63,7 +64,7 @@ def check_key(key: str, what: str, written: str | None = None) -> None:
             f"{shown} holds the character {bad.group()!r}, which MLflow refuses.",
             "Use letters, digits, spaces and _ - . : / only.",
         )
-    if not key or any(part in ("", ".", "..") for part in key.split("/")):
+    if not key or posixpath.normpath(key) != key or key.startswith(("/", "..")) or key == ".":
         raise TrackingError(f"{shown} must be a path of non-empty parts, such as test/rmse.", "Rename it.")
 
 

@@ -140,6 +140,7 @@ def _check_sqlite(path: Path, timeout: float) -> None:
     try:
         with contextlib.closing(sqlite3.connect(path, timeout=timeout, isolation_level=None)) as connection:
             connection.execute("BEGIN IMMEDIATE")
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             connection.execute("ROLLBACK")
     except sqlite3.OperationalError as error:
         if "locked" in str(error):
@@ -156,6 +157,12 @@ def _check_sqlite(path: Path, timeout: float) -> None:
             f"The run store {path} is not an sqlite database.",
             "Move the file away, or choose another store with tracking.uri=sqlite:///PATH.",
         ) from error
+    # MLflow would add its tables to whatever database it is given.
+    if tables and not {"alembic_version", "experiments"} <= tables:
+        raise TrackingError(
+            f"The run store {path} is a database of another program: it has no table of MLflow's.",
+            "Choose another store with tracking.uri=sqlite:///PATH.",
+        )
 
 
 def _check_server(uri: str, timeout: float) -> None:

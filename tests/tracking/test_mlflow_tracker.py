@@ -216,9 +216,8 @@ def test_a_foreign_database_is_left_alone(info, tmp_path):
     with sqlite3.connect(tmp_path / "x.db") as other:
         other.execute("CREATE TABLE experiments (a)")
     other.close()
-    with pytest.raises(TrackingError, match="failed while opening it") as caught:
+    with pytest.raises(TrackingError, match="database of another program"):
         MLflowTracker(uri="sqlite:///x.db").start(info())
-    assert "\n" not in str(caught.value)
     with sqlite3.connect(tmp_path / "x.db") as other:
         assert other.execute("SELECT sql FROM sqlite_master").fetchall() == [("CREATE TABLE experiments (a)",)]
     other.close()

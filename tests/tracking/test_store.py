@@ -106,7 +106,8 @@ def test_read_only_folder(tmp_path, monkeypatch):
 
 def test_locked_store(tmp_path):
     with sqlite3.connect(tmp_path / "x.db") as holder:
-        holder.execute("CREATE TABLE t (a)")
+        holder.execute("CREATE TABLE alembic_version (a)")
+        holder.execute("CREATE TABLE experiments (a)")
         holder.commit()
         holder.execute("BEGIN EXCLUSIVE")
         with pytest.raises(TrackingError, match=r"x\.db stayed locked for 0\.1 s"):
