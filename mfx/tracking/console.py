@@ -27,6 +27,9 @@ class ConsoleTracker(Component):
     Metrics of epochs (``step`` above 0), parameters and tags are logged at level DEBUG.
     """
 
+    def prepare(self) -> None:
+        """Do nothing: there is no place to open."""
+
     def start(self, info: RunInfo) -> ConsoleRun:
         """Open a run; nothing can go wrong."""
         log.info("Run '%s' of experiment '%s' starts; it is not kept in a store.", info.name, info.experiment)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from mfx.errors import TrackingError
+from mfx.errors import SettingError, TrackingError
 from mfx.interfaces import DataInfo, RunInfo
 from mfx.registry import register
 from mfx.settings import Component, setting
@@ -38,7 +38,13 @@ TAG_NAMES = {
 @register("tracking", "mlflow")
 @dataclass(kw_only=True)
 class MLflowTracker(Component):
-    """Keeps runs in MLflow: settings, curves, metrics, tags, data and files; `mfx ui` shows them."""
+    """Keeps runs in MLflow: settings, curves, metrics, tags, data and files; `mfx ui` shows them.
+
+    Raises
+    ------
+    TrackingError
+        If `uri` is malformed or of a kind that MLflow has no store for.
+    """
 
     uri: str | None = setting(None)
     """Address of the store; by default MLFLOW_TRACKING_URI, else runs/mlflow.db where the command is typed."""
@@ -46,13 +52,21 @@ class MLflowTracker(Component):
     flush_seconds: float = setting(10.0, ge=0)
     """While a run lasts, its curves are written at most this often, in seconds; 0 writes every epoch."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.uri is not None:
+            if not isinstance(self.uri, str):
+                raise SettingError(f"MLflowTracker.uri={self.uri!r} must be of type str.")
+            locate(self.uri)
+
     def __repr__(self) -> str:
         return f"MLflowTracker(uri={None if self.uri is None else mask(self.uri)!r})"
 
     def prepare(self) -> None:
         """Check the store now and open it in a background thread, so that `start` need not wait for MLflow's import.
 
-        The run's start time is that of this call. Calling it is optional.
+        The run's start time is that of this call. Calling it is optional. MLflow's import shares the interpreter
+        with whatever runs meanwhile, and its memory (about 75 MB) counts to the stage that is then measured.
 
         Raises
         ------

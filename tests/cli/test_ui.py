@@ -1,15 +1,20 @@
+import contextlib
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from pathlib import Path
 
 import pytest
 
 from mfx.cli import ui
+from mfx.errors import TrackingError
+from mfx.interfaces import RunInfo
+from mfx.tracking.mlflow_tracker import MLflowTracker
 from mfx.tracking.store import locate
 
 
@@ -87,34 +92,63 @@ def test_a_server_that_ends_at_once_is_told_with_its_last_line(capsys, tmp_path,
     assert "It last said: cannot reach http://***@host" in said
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_pages_are_served_until_interrupted(tmp_path, port, number):
-    from mfx.tracking.mlflow_client import open_client
-
-    open_client(locate())
+@contextlib.contextmanager
+def served(folder, port, number):
+    """`mfx ui` in a process of its own, ended by a signal; gives its address."""
     code = f"import sys; from mfx.cli.ui import main; sys.exit(main(['--port', '{port}']))"
     process = subprocess.Popen(
         [sys.executable, "-c", code],
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-        cwd=tmp_path,
+        cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
     try:
         said = process.stdout.readline() + process.stdout.readline()
-        address = re.search(r"http://127\.0\.0\.1:\d+", said).group()
+        yield re.search(r"http://127\.0\.0\.1:\d+", said).group()
+    finally:
+        process.send_signal(number)
+        out, error = process.communicate(timeout=30)
+    assert (process.returncode, out.strip(), error) == (0, "Ended.", "")
+
+
+@pytest.mark.slow
+def test_pages_are_served_until_interrupted(tmp_path, port):
+    from mfx.tracking.mlflow_client import open_client
+
+    open_client(locate())
+    with served(tmp_path, port, signal.SIGINT) as address:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(address, timeout=20) as answer:
             assert answer.status == 200
             assert b"MLflow" in answer.read()
-    finally:
-        process.send_signal(number)
-        out, error = process.communicate(timeout=30)
-    assert (process.returncode, error) == (0, "")
-    assert out.strip() == "Ended."
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(("127.0.0.1", port))
     assert {path.name for path in tmp_path.iterdir()} == {"runs"}
+
+
+@pytest.mark.slow
+def test_runs_can_be_kept_by_the_server(tmp_path, port):
+    from mfx.tracking.mlflow_client import open_client
+
+    local = open_client(locate())
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "metrics.json").write_text("{}")
+    info = RunInfo("remote", "als", {"model.name": "als"}, {"study": "s"}, None, tmp_path / "out")
+    with served(tmp_path, port, signal.SIGTERM) as address:
+        tracker = MLflowTracker(uri=address)
+        run, cut_off = tracker.start(info), tracker.start(info)
+        run.log_metrics({"test/ndcg@10": 0.25})
+        run.log_folder(tmp_path / "out")
+        run.finish("FINISHED")
+        cut_off.log_metrics({"test/rmse": 0.9})
+    assert run.where() == f"{address}, run {run.run_id} of experiment {local.get_run(run.run_id).info.experiment_id}"
+    found = local.get_run(run.run_id)
+    assert (found.info.status, found.data.metrics) == ("FINISHED", {"test/ndcg_at_10": 0.25})
+    assert [path.read_text() for path in (tmp_path / "runs" / "artifacts").rglob("metrics.json")] == ["{}"]
+    began = time.monotonic()
+    with pytest.raises(TrackingError, match="does not answer"):
+        cut_off.finish("FINISHED")
+    assert time.monotonic() - began < 20

@@ -12,6 +12,7 @@ from mfx.tracking.console import ConsoleTracker
 def test_one_line_a_stage(info, caplog, tmp_path):
     tracker: Tracker = ConsoleTracker()
     with caplog.at_level(logging.INFO, "mfx.tracking"):
+        tracker.prepare()
         run: TrackedRun = tracker.start(info())
         run.log_data(DataInfo("demo", "abc", "package", {}))
         run.log_metrics({"valid/rmse": 0.9}, step=1)

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from mfx.errors import TrackingError
+from mfx.errors import SettingError, TrackingError
 from mfx.interfaces import DataInfo, TrackedRun, Tracker
 from mfx.tracking import mlflow_tracker
 from mfx.tracking.mlflow_tracker import MLflowTracker
@@ -125,6 +125,52 @@ def test_prepare_opens_in_the_background_and_sets_the_start(client, info):
     assert client.get_run(again.run_id).info.start_time / 1000 - before > 0.15
 
 
+def test_prepare_beside_imports_and_compilation(tmp_path, env):
+    code = """
+from pathlib import Path
+from mfx.interfaces import RunInfo
+from mfx.tracking.mlflow_tracker import MLflowTracker
+tracker = MLflowTracker()
+tracker.prepare()
+import numba, numpy, pandas, scipy.sparse
+square = numba.njit(lambda x: x * x)
+assert square(3.0) == 9.0 and square(numpy.arange(3)).sum() == 5
+run = tracker.start(RunInfo("mfx", "n", {}, {}, None, Path(".")))
+run.finish("FINISHED")
+print(run.run_id)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    with sqlite3.connect(tmp_path / "runs" / "mlflow.db") as connection:
+        assert connection.execute("SELECT run_uuid FROM runs").fetchall() == [(done.stdout.strip(),)]
+    connection.close()
+
+
+def test_what_goes_wrong_in_the_background_is_raised_by_start(database, info):
+    with sqlite3.connect(database) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '451aebb31d03'")
+    connection.close()
+    tracker = MLflowTracker()
+    tracker.prepare()
+    with pytest.raises(TrackingError, match="out-of-date") as caught:
+        tracker.start(info())
+    assert "mlflow db upgrade sqlite:///" in caught.value.hint
+
+
+def test_what_shows_at_once_is_raised_by_prepare(tmp_path):
+    (tmp_path / "x.db").write_text("no database " * 200)
+    with pytest.raises(TrackingError, match="not an sqlite database"):
+        MLflowTracker(uri="sqlite:///x.db").prepare()
+
+
+@pytest.mark.parametrize(("uri", "error"), [("runs", TrackingError), (5, SettingError)])
+def test_a_malformed_address_is_refused_when_the_tracker_is_made(uri, error):
+    with pytest.raises(error):
+        MLflowTracker(uri=uri)
+
+
 def test_curves_are_written_while_a_run_lasts(client, info):
     run = MLflowTracker(flush_seconds=0).start(info())
     run.log_metrics({"valid/rmse": 0.9}, step=1)
@@ -221,15 +267,6 @@ def test_a_foreign_database_is_left_alone(info, tmp_path):
     with sqlite3.connect(tmp_path / "x.db") as other:
         assert other.execute("SELECT sql FROM sqlite_master").fetchall() == [("CREATE TABLE experiments (a)",)]
     other.close()
-
-
-def test_an_outdated_schema_says_how_to_upgrade(database, info):
-    with sqlite3.connect(database) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '451aebb31d03'")
-    connection.close()
-    with pytest.raises(TrackingError, match="out-of-date") as caught:
-        MLflowTracker().start(info())
-    assert "mlflow db upgrade sqlite:///" in caught.value.hint
 
 
 def test_a_missing_driver_hides_the_password(info, monkeypatch):
