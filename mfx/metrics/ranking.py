@@ -62,8 +62,8 @@ class MRR(RelevanceMetric):
     def score(self, outcome: ListOutcome) -> DoubleArray:
         """Return the reciprocal rank of each user."""
         hits = outcome.hits[:, : self.k]
-        found: DoubleArray = (hits / np.arange(1, hits.shape[1] + 1)).max(axis=1, initial=0.0)
-        return found
+        reciprocal = hits / np.arange(1, hits.shape[1] + 1)
+        return np.asarray(reciprocal.max(axis=1, initial=0.0), dtype=np.float64)
 
 
 @register("metric", "map")

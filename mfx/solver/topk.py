@@ -31,13 +31,14 @@ def check_scores(scores: FloatArray) -> IndexArray:
     """
     found = np.zeros(scores.shape[0], np.int32)
     for row in numba.prange(scores.shape[0]):
-        # 0·s is 0 for finite scores and NaN otherwise: one vectorised sum instead of a test per score.
+        # 0·s is 0 for finite scores and NaN otherwise: one vectorised sum instead of a test per score. It may overflow
+        # for huge finite scores, because the compiler may sum before it multiplies; then the second loop decides.
         total = np.float32(0)
         for item in range(scores.shape[1]):
             total += scores[row, item] * np.float32(0)
         if total == 0:
             continue
-        worst = EXCLUDED
+        worst = FINE
         for item in range(scores.shape[1]):
             score = scores[row, item]
             if score != score:
@@ -45,6 +46,8 @@ def check_scores(scores: FloatArray) -> IndexArray:
                 break
             if score == np.inf:
                 worst = INFINITE
+            elif score == -np.inf and worst == FINE:
+                worst = EXCLUDED
         found[row] = worst
     return found
 
