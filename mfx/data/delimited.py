@@ -2,65 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import csv
-import io
-from array import array
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import IO, Any
 
 import numpy as np
 
-from mfx.data.fields import PER_SECOND, BadField, parse_id, parse_rating, parse_time
+from mfx.data.careful import read_carefully
+from mfx.data.fields import PER_SECOND
+from mfx.data.layout import Layout, Opener, id_kind, readable, rows_of
 from mfx.data.raw import IdColumn, RawRatings, Rejected
 from mfx.errors import DataError, did_you_mean
 from mfx.interfaces import AnyArray, RatingScale
 
-Opener = Callable[[], contextlib.AbstractContextManager[IO[bytes]]]
-
 _BLOCK = 8 << 20
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How a file of ratings is written.
-
-    Attributes
-    ----------
-    user, item, rating, timestamp : str
-        Column names; `timestamp` may be None.
-    columns : tuple of str
-        Names of all columns, in order, when the file has no header; empty when its first line names them.
-    separator : str
-        One character, or "::".
-    quoting : bool
-        Whether fields may stand in double quotes.
-    unit : {"s", "ms", "us", "ns", "iso"}
-        What timestamps count since 1970-01-01 UTC, or ISO 8601 text (UTC unless it says otherwise).
-    user_ids, item_ids : {"auto", "integer", "text"}
-        What ids are; auto means integers if all of them are.
-    scale : RatingScale or None
-        What a rating may be; None for any finite number.
-    """
-
-    user: str = "user"
-    item: str = "item"
-    rating: str = "rating"
-    timestamp: str | None = "timestamp"
-    columns: tuple[str, ...] = ("user", "item", "rating", "timestamp")
-    separator: str = ","
-    quoting: bool = True
-    unit: str = "s"
-    user_ids: str = "integer"
-    item_ids: str = "integer"
-    scale: RatingScale | None = None
-
-    @property
-    def wanted(self) -> tuple[str, ...]:
-        """The columns to read: user, item, rating and, if there are any, timestamp."""
-        times = () if self.timestamp is None else (self.timestamp,)
-        return (self.user, self.item, self.rating, *times)
 
 
 class _NotClean(Exception):
@@ -98,14 +51,14 @@ def read_ratings(opener: Opener, layout: Layout, where: str, on_bad_rows: str) -
         with opener() as stream:
             return _read_fast(stream, layout, names, sample), Rejected()
     except _NotClean:
-        with _readable(where):
-            return _read_carefully(opener, layout, names, where, on_bad_rows)
+        with readable(where):
+            return read_carefully(opener, layout, names, where, on_bad_rows)
 
 
 def _names(opener: Opener, layout: Layout, where: str) -> tuple[list[str], list[str]]:
     """Return the column names and the first row of data."""
-    with opener() as stream, _readable(where):
-        rows = _rows(stream, layout)
+    with opener() as stream, readable(where):
+        rows = rows_of(stream, layout)
         names = list(layout.columns) or next((row for _, row in rows), [])
         sample = next((row for _, row in rows), [])
     if not names:
@@ -118,42 +71,6 @@ def _names(opener: Opener, layout: Layout, where: str) -> tuple[list[str], list[
     return names, sample
 
 
-@contextlib.contextmanager
-def _readable(where: str) -> Iterator[None]:
-    try:
-        yield
-    except UnicodeDecodeError as error:
-        raise DataError(f"{where} is not UTF-8 text ({error.reason}).", "Convert it to UTF-8.") from error
-    except csv.Error as error:
-        raise DataError(f"{where} is not delimited text ({error}).", "Check the file and its separator.") from error
-
-
-def _rows(stream: IO[bytes], layout: Layout) -> Iterator[tuple[int, list[str]]]:
-    """Yield the line number and the fields of every line that is not blank."""
-    text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
-    if layout.separator == "::":
-        for number, line in enumerate(text, 1):
-            if line.strip():
-                yield number, line.rstrip("\r\n").split("::")
-    else:
-        quoting = csv.QUOTE_MINIMAL if layout.quoting else csv.QUOTE_NONE
-        reader = csv.reader(text, delimiter=layout.separator, quoting=quoting)
-        for row in reader:
-            if row:
-                yield reader.line_num, row
-    text.detach()
-
-
-def _kind(setting: str, sample: str) -> str:
-    if setting != "auto":
-        return setting
-    try:
-        parse_id(sample, integer=True)
-    except BadField:
-        return "text"
-    return "integer"
-
-
 def _read_fast(stream: IO[bytes], layout: Layout, names: list[str], sample: list[str]) -> RawRatings:
     import pyarrow as pa
     import pyarrow.csv as pacsv
@@ -162,7 +79,7 @@ def _read_fast(stream: IO[bytes], layout: Layout, names: list[str], sample: list
         raise _NotClean
     field = dict(zip(names, sample, strict=True))
     text = {
-        column: _kind(kind, field[column]) == "text"
+        column: id_kind(kind, field[column]) == "text"
         for column, kind in ((layout.user, layout.user_ids), (layout.item, layout.item_ids))
     }
     types: dict[str, Any] = {name: pa.string() if is_text else pa.int64() for name, is_text in text.items()}
@@ -228,7 +145,7 @@ class _Growing:
 
     def add(self, values: Any) -> None:
         piece = np.asarray(values)
-        if piece.dtype == np.int64 and piece.size and -(2**31) <= piece.min() and piece.max() < 2**31:
+        if piece.dtype == np.int64 and piece.size and piece.min() >= -(2**31) and piece.max() < 2**31:
             piece = piece.astype(np.int32)
         self.pieces.append(piece)
 
@@ -282,74 +199,3 @@ class _OneColon:
 
     def close(self) -> None:
         self.closed = True
-
-
-def _read_carefully(
-    opener: Opener, layout: Layout, names: list[str], where: str, on_bad_rows: str
-) -> tuple[RawRatings, Rejected]:
-    """Read line by line, count what cannot be used, and settle it."""
-    at = [names.index(column) for column in layout.wanted]
-    users, items = (
-        _CarefulIds(_all_kind(opener, layout, place, setting))
-        for place, setting in ((at[0], layout.user_ids), (at[1], layout.item_ids))
-    )
-    values, times, lines, rejected, rows = array("f"), array("q"), array("q"), Rejected(), 0
-    with opener() as stream:
-        lines_of_data = _rows(stream, layout)
-        if not layout.columns:
-            next(lines_of_data)
-        for number, row in lines_of_data:
-            rows += 1
-            try:
-                if len(row) != len(names):
-                    raise BadField("wrong number of fields")
-                user = parse_id(row[at[0]], users.integer, "user id")
-                item = parse_id(row[at[1]], items.integer, "item id")
-                value = parse_rating(row[at[2]], layout.scale)
-                time = 0 if layout.timestamp is None else parse_time(row[at[3]], layout.unit)
-            except BadField as problem:
-                rejected.add(str(problem), number, layout.separator.join(row))
-                continue
-            users.add(user)
-            items.add(item)
-            values.append(value)
-            times.append(time)
-            lines.append(number)
-    rejected.settle(where, rows, "line", on_bad_rows)
-    if not values:
-        raise DataError(f"{where} holds no usable ratings.", "Check that it is the file you meant.")
-    raw = RawRatings(
-        users=users.column(),
-        items=items.column(),
-        values=np.array(values, dtype=np.float32),
-        timestamps=None if layout.timestamp is None else np.array(times, dtype=np.int64),
-        lines=np.array(lines, dtype=np.int64),
-    )
-    return raw, rejected
-
-
-def _all_kind(opener: Opener, layout: Layout, place: int, setting: str) -> bool:
-    """Whether a column of ids is one of integers."""
-    if setting != "auto":
-        return setting == "integer"
-    with opener() as stream:
-        rows = _rows(stream, layout)
-        if not layout.columns:
-            next(rows)
-        present = (row[place] for _, row in rows if len(row) > place and row[place].strip())
-        return all(_kind("auto", field) == "integer" for field in present)
-
-
-class _CarefulIds:
-    """Ids of one column, gathered one by one."""
-
-    def __init__(self, integer: bool) -> None:
-        self.integer = integer
-        self._codes = array("q")
-        self._labels: dict[str, int] = {}
-
-    def add(self, raw: int | str) -> None:
-        self._codes.append(raw if isinstance(raw, int) else self._labels.setdefault(raw, len(self._labels)))
-
-    def column(self) -> IdColumn:
-        return IdColumn(np.array(self._codes, dtype=np.int64), None if self.integer else list(self._labels))

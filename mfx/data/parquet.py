@@ -13,7 +13,7 @@ from mfx.errors import DataError, did_you_mean
 from mfx.interfaces import AnyArray, BoolArray, PointerArray
 
 if TYPE_CHECKING:
-    from mfx.data.delimited import Layout
+    from mfx.data.layout import Layout
 
 
 def read_parquet(path: Path, layout: Layout, on_bad_rows: str) -> tuple[RawRatings, Rejected]:

@@ -120,4 +120,4 @@ def read_columns(path: Path) -> tuple[dict[str, AnyArray], dict[str, Any]]:
 
 
 def _bytes(column: AnyArray) -> memoryview:
-    return memoryview(column.reshape(-1).view(np.uint8))
+    return column.reshape(-1).view(np.uint8).data

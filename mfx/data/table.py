@@ -7,7 +7,7 @@ import gzip
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from mfx.data.assemble import Policy, assemble
 from mfx.data.base import CachedDataset
@@ -112,8 +112,9 @@ class Table(CachedDataset):
 
     def read(self, dropped: dict[str, int]) -> Ratings:
         """Read the file of ratings and the file of items."""
-        from mfx.data.delimited import Layout, read_ratings
+        from mfx.data.delimited import read_ratings
         from mfx.data.items_table import read_items
+        from mfx.data.layout import Layout
         from mfx.data.parquet import read_parquet
 
         path = self._file(self.path, "path")
@@ -165,6 +166,6 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
     """
     try:
         with gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb") as stream:
-            yield stream
+            yield cast(IO[bytes], stream)
     except (OSError, EOFError) as error:
         raise DataError(f"{path} cannot be read ({error}).", "Check the file.") from error
