@@ -105,7 +105,7 @@ class GroupLens(CachedDataset):
 
     def describe(self) -> dict[str, str]:
         """Say source, checksum, licence and citation, and what was left out."""
-        known = {"checksum": self.checksum, "licence": self.licence, "citation": self.citation}
+        known = {"checksum": self.checksum, "size": self.size, "licence": self.licence, "citation": self.citation}
         return {**super().describe(), **{name: value for name, value in known.items() if value}}
 
     def _files(self) -> Source:

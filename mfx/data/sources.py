@@ -54,7 +54,7 @@ class Source:
             ) from error
         except OSError as error:
             raise DataError(f"{place} cannot be read ({error}).", "Check its permissions.") from error
-        return cls(place, _by_depth([name for name in names if not name.startswith("__MACOSX/")]))
+        return cls(place, _by_depth([name for name in names if _is_inside(name)]))
 
     def find(self, name: str) -> str | None:
         """Return the shallowest member with that file name, or None."""
@@ -108,6 +108,11 @@ def file_stamp(path: Path) -> tuple[int, int]:
     """Return size in bytes and time of modification in nanoseconds."""
     status = path.stat()
     return status.st_size, status.st_mtime_ns
+
+
+def _is_inside(name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    return not name.startswith("/") and ".." not in parts and "__MACOSX" not in parts
 
 
 def _by_depth(names: list[str]) -> tuple[str, ...]:
