@@ -45,6 +45,7 @@ class CachedDataset(Component):
             if self.dropped_:
                 log.warning("%s: %s were left out when the data set was first read.", self.title, self._left_out())
             return ratings
+        log.info("%s: reading %s; the next time its columns come from %s.", self.title, self.source, path)
         ratings = self.read(self.dropped_)
         write_cached(path, ratings, self.dropped_)
         return ratings

@@ -14,6 +14,7 @@ from mfx.errors import DataError, did_you_mean
 from mfx.interfaces import AnyArray, RatingScale
 
 _BLOCK = 8 << 20
+_NOTHING = np.empty(0, np.int32)
 
 
 class _NotClean(Exception):
@@ -156,7 +157,7 @@ class _Growing:
         for number, piece in enumerate(self.pieces):
             full[at : at + piece.size] = piece
             at += piece.size
-            self.pieces[number] = piece[:0]
+            self.pieces[number] = _NOTHING  # a view would keep the piece alive
         return full
 
 

@@ -49,9 +49,10 @@ class Source:
             with zipfile.ZipFile(place) as archive:
                 names = [info.filename for info in archive.infolist() if not info.is_dir()]
         except zipfile.BadZipFile as error:
-            raise DataError(
-                f"{place} is not a whole zip file ({error}).", "It may be truncated: delete it and fetch it again."
-            ) from error
+            hint = "It may be truncated: delete it and fetch it again."
+            if place.suffix.lower() != ".zip":
+                hint = "Give the zip or the folder; dataset=table reads single files."
+            raise DataError(f"{place} is not a whole zip file ({error}).", hint) from error
         except OSError as error:
             raise DataError(f"{place} cannot be read ({error}).", "Check its permissions.") from error
         return cls(place, _by_depth([name for name in names if _is_inside(name)]))

@@ -3,7 +3,7 @@ import os
 
 import numpy as np
 import pytest
-from conftest import CSV_FILES, DAT_FILES, write_folder
+from data_samples import CSV_FILES, DAT_FILES, write_folder
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -3,7 +3,7 @@ import http.server
 import threading
 
 import pytest
-from conftest import CSV_FILES, zip_bytes
+from data_samples import CSV_FILES, zip_bytes
 
 from mfx.data import download
 from mfx.data.download import download_path, fetch, split_checksum

@@ -2,7 +2,7 @@ import random
 
 import numpy as np
 import pytest
-from conftest import CSV_FILES, DAT_FILES, OLD_FILES, write_folder, zip_bytes
+from data_samples import CSV_FILES, DAT_FILES, OLD_FILES, write_folder, zip_bytes
 
 from mfx.data.grouplens import GroupLens
 from mfx.data.sources import Source
@@ -129,6 +129,10 @@ def test_truncated_and_damaged_zips_are_refused(csv_zip):
     csv_zip.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DataError, match="is not a whole zip file"):
         GroupLens(path=str(csv_zip)).load()
+    text = csv_zip.with_suffix(".csv")
+    text.write_text("userId,movieId\n")
+    with pytest.raises(DataError, match="dataset=table reads single files"):
+        GroupLens(path=str(text)).load()
     broken = bytearray(whole)
     broken[60:70] = b"\xff" * 10
     csv_zip.write_bytes(broken)

@@ -7,6 +7,9 @@ from omegaconf import OmegaConf
 
 from mfx.data.download import split_checksum
 from mfx.data.grouplens import GroupLens
+from mfx.data.movielens_demo import MovieLensDemo
+from mfx.data.synthetic import Synthetic
+from mfx.data.table import Table
 
 CONF = Path(__file__).parents[2] / "conf"
 NAMES = sorted(path.stem for path in (CONF / "dataset").glob("ml_*.yaml"))
@@ -39,3 +42,10 @@ def test_each_preset_composes_to_a_component(name, grouplens_in_store):
         assert data.checksum is None
     else:
         assert split_checksum(data.checksum)[0] == "md5"
+
+
+@pytest.mark.parametrize("component", [GroupLens, MovieLensDemo, Synthetic, Table])
+def test_settings_survive_a_typed_configuration(component):
+    node = OmegaConf.to_container(OmegaConf.structured(component))
+    assert node == component().settings()
+    component(**node)
