@@ -21,6 +21,7 @@ from mfx.interfaces import (
     RatingScale,
 )
 
+_NOTHING = np.empty(0, np.int64)
 _SPARSE = 8  # slots of a lookup table that one id may cost
 
 
@@ -61,7 +62,7 @@ def assemble(
     Parameters
     ----------
     raw : RawRatings
-        Columns in any row order.
+        Columns in any row order; emptied while they are used, because a second copy of millions of rows is dear.
     where : str
         The file they come from, for messages.
     policy : Policy
@@ -79,7 +80,9 @@ def assemble(
     from mfx.data import ordering
 
     user_ids, user_index = index_ids(raw.users, _known(raw.users, users, "user"))
+    raw.users = IdColumn(_NOTHING)
     item_ids, item_index = index_ids(raw.items, _known(raw.items, items, "item"))
+    raw.items = IdColumn(_NOTHING)
     order = ordering.canonical_order(user_index, item_index, user_ids.size, item_ids.size)
     if order is not None:
         user_index, item_index = user_index[order], item_index[order]
@@ -88,13 +91,19 @@ def assemble(
     if marked.any():
         pair = _pairs(user_index, item_index, marked)
         order = ordering.settle_ties(order, marked, values, times, pair)
-        _check_repeats(raw, order, marked, int(pair[-1]) + 1, where, policy)
+        first = int(np.argmin(order[marked]))
+        who, what = user_ids[user_index[marked][first]], item_ids[item_index[marked][first]]
+        lines = [raw.line(int(row)) for row in np.sort(order[marked][pair == pair[first]])[:2]]
+        example = f"first: user {who}, item {what} on {raw.unit}s {lines[0]} and {lines[1]}"
+        _settle_repeats(pair.size - int(pair[-1]) - 1, times is not None, where, example, policy)
         keep, values = _merge(order, marked, pair, values, policy.duplicates)
         order = order[keep]
         user_index, item_index = user_index[keep], item_index[keep]
+    raw.values, raw.timestamps = np.empty(0, np.float32), None
     if order is not None:
         values = values[order]
         times = None if times is None else times[order]
+    del order
     return Ratings(
         users=user_index,
         items=item_index,
@@ -181,23 +190,14 @@ def _pairs(users: IndexArray, items: IndexArray, marked: BoolArray) -> PointerAr
     return np.cumsum(new) - 1
 
 
-def _check_repeats(
-    raw: RawRatings, order: IndexArray, marked: BoolArray, pairs: int, where: str, policy: Policy
-) -> None:
-    rows = order[marked]
-    extra = rows.size - pairs
-    first = int(rows.min())
-    same = (raw.users.codes[rows] == raw.users.codes[first]) & (raw.items.codes[rows] == raw.items.codes[first])
-    lines = [raw.line(int(row)) for row in np.sort(rows[same])[:2]]
-    example = (
-        f"first: user {raw.users.raw(first)}, item {raw.items.raw(first)} on {raw.unit}s {lines[0]} and {lines[1]}"
-    )
+def _settle_repeats(extra: int, timed: bool, where: str, example: str, policy: Policy) -> None:
+    """Refuse repeated pairs, or report that they are merged."""
     if policy.duplicates == "refuse":
         raise DataError(
             f"{where}: {extra} rows repeat a (user, item) pair; {example}.",
             "Remove them, or set dataset.duplicates to keep_last, keep_first or mean.",
         )
-    if raw.timestamps is None and policy.duplicates != "mean":
+    if not timed and policy.duplicates != "mean":
         raise DataError(
             f"{where}: dataset.duplicates={policy.duplicates} needs timestamps to know which came last ({example}).",
             "Use dataset.duplicates=mean, or name the timestamp column.",
