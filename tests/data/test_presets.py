@@ -1,3 +1,4 @@
+import copy
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ NAMES = sorted(path.stem for path in (CONF / "dataset").glob("ml_*.yaml"))
 @pytest.fixture
 def grouplens_in_store():
     store = ConfigStore.instance()
-    before = {**store.repo}
+    before = copy.deepcopy(store.repo)
     store.store(group="dataset", name="grouplens", node=GroupLens)
     yield
     store.repo.clear()
