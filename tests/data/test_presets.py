@@ -1,4 +1,3 @@
-import copy
 from pathlib import Path
 
 import pytest
@@ -19,11 +18,10 @@ NAMES = sorted(path.stem for path in (CONF / "dataset").glob("ml_*.yaml"))
 @pytest.fixture
 def grouplens_in_store():
     store = ConfigStore.instance()
-    before = copy.deepcopy(store.repo)
+    before = dict(store.repo.get("dataset", {}))
     store.store(group="dataset", name="grouplens", node=GroupLens)
     yield
-    store.repo.clear()
-    store.repo.update(before)
+    store.repo["dataset"] = before
 
 
 def test_all_sizes_are_there():
