@@ -1,0 +1,85 @@
+"""What the data sets of MFX share: a cache of columns, a tally of what was left out, and saying what they are."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+from mfx.data.cache import cache_path, read_cached, write_cached
+from mfx.data.raw import log
+from mfx.interfaces import Ratings
+from mfx.settings import Component, setting
+
+
+@dataclass(kw_only=True)
+class CachedDataset(Component):
+    """Base of data sets that are read once and cached as columns.
+
+    A subclass says what decides the outcome (`identity`), how to read (`read`) and where from (`source`).
+
+    Attributes
+    ----------
+    dropped_ : dict of str to int
+        After `load`: rows left out on request, by reason; empty if none.
+    """
+
+    cache: bool = setting(True)
+    """Keep what was read as columns in the cache folder (MFX_CACHE), for a fast second read."""
+
+    def load(self) -> Ratings:
+        """Read the ratings, from the cache if they are there.
+
+        Raises
+        ------
+        DataError
+            If the source is missing or malformed, saying what to do.
+        """
+        self.dropped_: dict[str, int] = {}
+        if not self.cache:
+            return self.read(self.dropped_)
+        path = cache_path(self.title, {"component": type(self).__qualname__, **self.identity()})
+        cached = read_cached(path)
+        if cached is not None:
+            ratings, self.dropped_ = cached
+            if self.dropped_:
+                log.warning("%s: %s were left out when the data set was first read.", self.title, self._left_out())
+            return ratings
+        log.info("%s: reading %s; the next time its columns come from %s.", self.title, self.source, path)
+        ratings = self.read(self.dropped_)
+        write_cached(path, ratings, self.dropped_)
+        return ratings
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """What captions and logs call the data set."""
+
+    @property
+    @abstractmethod
+    def source(self) -> str:
+        """Where the ratings come from: a path, an address, or the package or rule that makes them."""
+
+    @abstractmethod
+    def identity(self) -> dict[str, Any]:
+        """All that decides what `read` returns, as JSON values: the source and the settings that matter."""
+
+    @abstractmethod
+    def read(self, dropped: dict[str, int]) -> Ratings:
+        """Read the ratings from the source.
+
+        Parameters
+        ----------
+        dropped : dict
+            To be filled with the number of rows left out, by reason.
+        """
+
+    def describe(self) -> dict[str, str]:
+        """Say what the data set is, for a log: its source and, after `load`, what was left out."""
+        facts = {"source": self.source}
+        if getattr(self, "dropped_", None):
+            facts["left_out"] = self._left_out()
+        return facts
+
+    def _left_out(self) -> str:
+        return ", ".join(f"{count} rows ({reason})" for reason, count in sorted(self.dropped_.items()))

@@ -1,0 +1,106 @@
+"""One field of text to one value, or a few words on why not."""
+
+from __future__ import annotations
+
+import datetime
+import math
+
+from mfx.interfaces import RatingScale
+
+PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+_INT64 = range(-(2**63), 2**63)
+
+
+class BadField(ValueError):
+    """Carries the reason why a field cannot be used."""
+
+
+def parse_id(field: str, integer: bool, what: str = "id") -> int | str:
+    """Return a raw id.
+
+    Raises
+    ------
+    BadField
+        If it is missing, or no integer where one is expected.
+    """
+    field = field.strip()
+    if not field:
+        raise BadField(f"missing {what}")
+    return _integer(field, f"{what} is no integer") if integer else field
+
+
+def parse_rating(field: str, scale: RatingScale | None) -> float:
+    """Return a finite rating on the scale.
+
+    Raises
+    ------
+    BadField
+        If it is missing, no number, not finite, or off the scale.
+    """
+    field = field.strip()
+    if not field:
+        raise BadField("missing rating")
+    try:
+        value = float(field)
+    except ValueError:
+        raise BadField("rating is no number") from None
+    if "_" in field:  # Python reads 1_0 as 10
+        raise BadField("rating is no number")
+    check_rating(value, scale)
+    return value
+
+
+def check_rating(value: float, scale: RatingScale | None) -> None:
+    """Refuse a rating that is not finite or off the scale.
+
+    Raises
+    ------
+    BadField
+        Naming which.
+    """
+    if not math.isfinite(value) or abs(value) > 3.4028234e38:
+        raise BadField("rating is not finite")
+    if scale is not None and not scale.low <= value <= scale.high:
+        raise BadField(off_scale(scale))
+
+
+def off_scale(scale: RatingScale) -> str:
+    """Say that a rating lies outside the scale."""
+    return f"rating outside {scale.low:g} to {scale.high:g}"
+
+
+def parse_time(field: str, unit: str) -> int:
+    """Return seconds since 1970-01-01 UTC, rounded down.
+
+    Raises
+    ------
+    BadField
+        If it is missing or not written in the unit.
+    """
+    field = field.strip()
+    if not field:
+        raise BadField("missing timestamp")
+    if unit == "iso":
+        try:
+            moment = datetime.datetime.fromisoformat(field)
+        except ValueError:
+            raise BadField("timestamp is not ISO 8601") from None
+        return math.floor((moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)).timestamp())
+    try:
+        return _integer(field, "") // PER_SECOND[unit]
+    except BadField:
+        pass
+    try:
+        return math.floor(float(field) / PER_SECOND[unit])
+    except (ValueError, OverflowError):
+        raise BadField("timestamp is no number") from None
+
+
+def _integer(field: str, reason: str) -> int:
+    try:
+        value = int(field)
+    except ValueError:
+        raise BadField(reason) from None
+    if "_" in field or value not in _INT64:
+        raise BadField(reason)
+    return value

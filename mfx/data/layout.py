@@ -1,0 +1,97 @@
+"""Delimited text: how a file of ratings is written, and its lines."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import IO
+
+from mfx.data.fields import BadField, parse_id
+from mfx.errors import DataError
+from mfx.interfaces import RatingScale
+
+Opener = Callable[[], contextlib.AbstractContextManager[IO[bytes]]]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a file of ratings is written.
+
+    Attributes
+    ----------
+    user, item, rating, timestamp : str
+        Column names; `timestamp` may be None.
+    columns : tuple of str
+        Names of all columns, in order, when the file has no header; empty when its first line names them.
+    separator : str
+        One character, or "::".
+    quoting : bool
+        Whether fields may stand in double quotes.
+    unit : {"s", "ms", "us", "ns", "iso"}
+        What timestamps count since 1970-01-01 UTC, or ISO 8601 text (UTC unless it says otherwise).
+    user_ids, item_ids : {"auto", "integer", "text"}
+        What ids are; auto means integers if all of them are.
+    scale : RatingScale or None
+        What a rating may be; None for any finite number.
+    """
+
+    user: str = "user"
+    item: str = "item"
+    rating: str = "rating"
+    timestamp: str | None = "timestamp"
+    columns: tuple[str, ...] = ("user", "item", "rating", "timestamp")
+    separator: str = ","
+    quoting: bool = True
+    unit: str = "s"
+    user_ids: str = "integer"
+    item_ids: str = "integer"
+    scale: RatingScale | None = None
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """The columns to read: user, item, rating and, if there are any, timestamp."""
+        times = () if self.timestamp is None else (self.timestamp,)
+        return (self.user, self.item, self.rating, *times)
+
+
+@contextlib.contextmanager
+def readable(where: str) -> Iterator[None]:
+    """Turn what decoding and splitting raise into an error about the file."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise DataError(f"{where} is not UTF-8 text ({error.reason}).", "Convert it to UTF-8.") from error
+    except csv.Error as error:
+        raise DataError(f"{where} is not delimited text ({error}).", "Check the file and its separator.") from error
+
+
+def rows_of(stream: IO[bytes], layout: Layout) -> Iterator[tuple[int, list[str]]]:
+    """Yield the line number and the fields of every line that is not blank."""
+    text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+    if layout.separator == "::":
+        for number, line in enumerate(text, 1):
+            if line.strip():
+                yield number, line.rstrip("\r\n").split("::")
+    else:
+        if layout.quoting:
+            reader = csv.reader(text, delimiter=layout.separator)
+        else:
+            reader = csv.reader(text, delimiter=layout.separator, quoting=csv.QUOTE_NONE)
+        for row in reader:
+            if row:
+                yield reader.line_num, row
+    text.detach()
+
+
+def id_kind(setting: str, sample: str) -> str:
+    """Return "integer" or "text": the setting, or what a sample is if that is "auto"."""
+    if setting != "auto":
+        return setting
+    try:
+        parse_id(sample, integer=True)
+    except BadField:
+        return "text"
+    return "integer"

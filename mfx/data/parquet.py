@@ -1,0 +1,150 @@
+"""Ratings from Parquet: columns that are typed already."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mfx.data.fields import PER_SECOND, off_scale
+from mfx.data.raw import IdColumn, RawRatings, Rejected
+from mfx.errors import DataError, did_you_mean
+from mfx.interfaces import AnyArray, BoolArray, PointerArray
+
+if TYPE_CHECKING:
+    from mfx.data.layout import Layout
+
+
+def read_parquet(path: Path, layout: Layout, on_bad_rows: str) -> tuple[RawRatings, Rejected]:
+    """Read a Parquet file of ratings.
+
+    Rows are counted from 1. Missing values are null; ids stored as floating point (as pandas does beside missing
+    ones) count as integers if they are whole.
+
+    Raises
+    ------
+    DataError
+        As `mfx.data.delimited.read_ratings`.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            names = file.schema_arrow.names
+            for column in layout.wanted:
+                if column not in names:
+                    raise DataError(f"{path} has no column '{column}'.", did_you_mean(column, names))
+            table = file.read(list(layout.wanted))
+    except pa.ArrowException as error:
+        raise DataError(
+            f"{path} is no whole Parquet file ({str(error).splitlines()[0]}).", "Check or rewrite the file."
+        ) from error
+    n = table.num_rows
+    if not n:
+        raise DataError(f"{path} holds no ratings.", "Check that it is the file you meant.")
+    problems: list[tuple[str, BoolArray]] = []
+    users = _ids(table[layout.user], layout.user_ids, "user id", problems)
+    items = _ids(table[layout.item], layout.item_ids, "item id", problems)
+    values = _ratings(table[layout.rating], layout, path, problems)
+    times = None if layout.timestamp is None else _times(table[layout.timestamp], layout.unit, problems)
+    bad, rejected = np.zeros(n, np.bool_), Rejected()
+    for reason, mask in problems:
+        new = mask & ~bad
+        if new.any():
+            first = int(np.argmax(new))
+            text = ",".join("" if table[c][first].as_py() is None else str(table[c][first]) for c in layout.wanted)
+            rejected.add(reason, first + 1, text, int(new.sum()))
+            bad |= new
+    rejected.settle(str(path), n, "row", on_bad_rows)
+    good = np.flatnonzero(~bad)
+    if not good.size:
+        raise DataError(f"{path} holds no usable ratings.", "Check that it is the file you meant.")
+    if rejected.total:
+        values, times = values[good], None if times is None else times[good]
+    raw = RawRatings(
+        users=_column(users, good),
+        items=_column(items, good),
+        values=values.astype(np.float32, copy=False),
+        timestamps=times,
+        lines=good + 1 if rejected.total else None,
+        unit="row",
+    )
+    return raw, rejected
+
+
+def _missing(column: Any) -> BoolArray:
+    return np.asarray(column.is_null())
+
+
+def _ids(column: Any, setting: str, what: str, problems: list[tuple[str, BoolArray]]) -> Any:
+    """Return an int64 array, or a chunked array of text."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    missing = _missing(column)
+    problems.append((f"missing {what}", missing))
+    if pa.types.is_floating(column.type):
+        numbers = np.asarray(column.fill_null(0.0))
+        whole = np.isfinite(numbers) & (numbers == np.floor(numbers)) & (np.abs(numbers) < 2**53)
+        problems.append((f"{what} is no integer", ~whole))
+        column = pa.chunked_array([pa.array(np.where(whole, numbers, 0).astype(np.int64))])
+    if pa.types.is_integer(column.type) and setting != "text":
+        return np.asarray(column.fill_null(0)).astype(np.int64, copy=False)
+    text = pc.utf8_trim_whitespace(column.cast(pa.string()).fill_null(""))
+    empty = np.asarray(pc.equal(text, "")) & ~missing
+    problems.append((f"missing {what}", empty))
+    integer = np.asarray(pc.match_substring_regex(text, r"^[+-]?[0-9]{1,18}$")) | missing | empty
+    if setting == "integer" or (setting == "auto" and integer.all()):
+        problems.append((f"{what} is no integer", ~integer))
+        clean = pc.if_else(pa.array(integer & ~missing & ~empty), text, "0")
+        return np.asarray(pc.utf8_ltrim(clean, "+").cast(pa.int64()))
+    return text
+
+
+def _column(ids: Any, good: PointerArray) -> IdColumn:
+    if isinstance(ids, np.ndarray):
+        return IdColumn(ids if good.size == ids.size else ids[good])
+    encoded = ids.combine_chunks().dictionary_encode()
+    codes = np.asarray(encoded.indices)[good]
+    used, index = np.unique(codes, return_inverse=True)
+    return IdColumn(index.astype(np.int32), [encoded.dictionary[int(code)].as_py() for code in used])
+
+
+def _ratings(column: Any, layout: Layout, path: Path, problems: list[tuple[str, BoolArray]]) -> AnyArray:
+    import pyarrow as pa
+
+    if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type) or pa.types.is_decimal(column.type)):
+        raise DataError(
+            f"{path}: column '{layout.rating}' is {column.type}, not numbers.", "Write the ratings as numbers."
+        )
+    problems.append(("missing rating", _missing(column)))
+    values = np.asarray(column.cast(pa.float64()).fill_null(0.0))
+    problems.append(("rating is not finite", ~np.isfinite(values) | (np.abs(values) > np.finfo(np.float32).max)))
+    if layout.scale is not None:
+        problems.append((off_scale(layout.scale), (values < layout.scale.low) | (values > layout.scale.high)))
+    return values
+
+
+def _times(column: Any, unit: str, problems: list[tuple[str, BoolArray]]) -> PointerArray:
+    import pyarrow as pa
+
+    from mfx.data.fields import BadField, parse_time
+
+    problems.append(("missing timestamp", _missing(column)))
+    if pa.types.is_date(column.type):
+        column = column.cast(pa.timestamp("s"))
+    if pa.types.is_timestamp(column.type):
+        counts = np.asarray(column.cast(pa.int64()).fill_null(0))
+        return counts // PER_SECOND[column.type.unit]
+    if pa.types.is_integer(column.type) and unit != "iso":
+        return np.asarray(column.fill_null(0)).astype(np.int64) // PER_SECOND[unit]
+    times, bad = np.zeros(len(column), np.int64), np.zeros(len(column), np.bool_)
+    for row, value in enumerate(column.to_pylist()):
+        try:
+            times[row] = 0 if value is None else parse_time(str(value), unit)
+        except BadField:
+            bad[row] = True
+    problems.append(("timestamp is not ISO 8601" if unit == "iso" else "timestamp is no number", bad))
+    return times

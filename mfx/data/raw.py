@@ -1,0 +1,154 @@
+"""Columns as they come out of a file, before ids become indices, and the tally of rows that were not usable."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mfx.errors import DataError
+from mfx.interfaces import FloatArray, PointerArray
+
+log = logging.getLogger("mfx")
+
+
+@dataclass
+class IdColumn:
+    """Raw ids of one column.
+
+    Attributes
+    ----------
+    codes : int array, shape (n,)
+        The ids themselves, or positions in `labels`.
+    labels : list of str or None
+        Distinct text ids in any order; None when ids are integers.
+    """
+
+    codes: NDArray[np.integer[Any]]
+    labels: list[str] | None = None
+
+    def raw(self, row: int) -> int | str:
+        """Return the raw id of a row."""
+        code = int(self.codes[row])
+        return code if self.labels is None else self.labels[code]
+
+
+@dataclass
+class RawRatings:
+    """Rated pairs in the order of the file.
+
+    Attributes
+    ----------
+    users, items : IdColumn
+        Raw ids.
+    values : float32 array, shape (n,)
+        Finite ratings.
+    timestamps : int64 array, shape (n,), or None
+        Seconds since 1970-01-01 UTC.
+    lines : int64 array, shape (n,), or None
+        Line (or row) of the file that each row came from; None means row r is line ``r + first_line``.
+    first_line : int
+        Line of row 0 when `lines` is None.
+    unit : str
+        What `lines` counts: "line" or "row".
+    """
+
+    users: IdColumn
+    items: IdColumn
+    values: FloatArray
+    timestamps: PointerArray | None
+    lines: PointerArray | None = None
+    first_line: int = 1
+    unit: str = "line"
+
+    def line(self, row: int) -> int:
+        """Return where in the file a row came from, counted from 1."""
+        return row + self.first_line if self.lines is None else int(self.lines[row])
+
+
+@dataclass
+class Rejected:
+    """Rows that cannot be used, counted by reason.
+
+    Attributes
+    ----------
+    counts : dict of str to int
+        Rows by reason.
+    first : tuple of (line, reason, text) or None
+        The first such row in the file.
+    """
+
+    counts: dict[str, int] = field(default_factory=dict)
+    first: tuple[int, str, str] | None = None
+
+    @property
+    def total(self) -> int:
+        """Number of rows that cannot be used."""
+        return sum(self.counts.values())
+
+    def add(self, reason: str, line: int, text: str, rows: int = 1) -> None:
+        """Count rows, the earliest of which is at `line` and reads `text`."""
+        self.counts[reason] = self.counts.get(reason, 0) + rows
+        if self.first is None or line < self.first[0]:
+            self.first = (line, reason, text)
+
+    def settle(self, where: str, rows: int, unit: str, policy: str) -> None:
+        """Refuse the file, or report that the rows are left out.
+
+        Raises
+        ------
+        DataError
+            If there is such a row and the policy is not "drop".
+        """
+        if self.first is None:
+            return
+        line, reason, text = self.first
+        reasons = ", ".join(f"{count} {what}" for what, count in sorted(self.counts.items()))
+        example = f"first at {unit} {line} ({reason}): {shorten(text)}"
+        if policy != "drop":
+            raise DataError(
+                f"{where}: {self.total} of {rows} rows cannot be used ({reasons}); {example}.",
+                "Correct them, or set dataset.on_bad_rows=drop to leave them out.",
+            )
+        log.warning("%s: left out %d of %d rows (%s); %s.", where, self.total, rows, reasons, example)
+
+
+def shorten(text: str, limit: int = 80) -> str:
+    """Return the text quoted on one line of at most `limit` characters."""
+    plain = repr(text)
+    return plain if len(plain) <= limit else plain[: limit - 4] + "..." + plain[0]
+
+
+@dataclass
+class Facts:
+    """What a file of items or users says about each of them.
+
+    Attributes
+    ----------
+    where : str
+        The file, for messages.
+    ids : list of str
+        Raw ids as written.
+    titles : list of str or None
+        One for each id.
+    features : mapping of str to list of list of str
+        For each block, the names that each id carries.
+    """
+
+    where: str
+    ids: list[str]
+    titles: list[str] | None = None
+    features: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
+
+
+@dataclass
+class Tags:
+    """Tags that people gave to items, one entry for each time; ids as written."""
+
+    where: str
+    item_ids: Sequence[str] | NDArray[np.int64]
+    tags: Iterable[str]

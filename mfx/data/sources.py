@@ -1,0 +1,120 @@
+"""A zip or a folder that is already there, read member by member and never unpacked."""
+
+from __future__ import annotations
+
+import contextlib
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from mfx.errors import DataError
+
+_DEPTH = 3
+
+
+@dataclass(frozen=True)
+class Source:
+    """Files to read.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        The zip or folder.
+    members : tuple of str
+        Files in it, relative, with forward slashes; the shallowest first.
+    """
+
+    path: Path
+    members: tuple[str, ...]
+
+    @classmethod
+    def at(cls, path: str | Path) -> Source:
+        """Look into a zip or folder.
+
+        Raises
+        ------
+        DataError
+            If nothing is there, or it is neither a folder nor a whole zip.
+        """
+        place = Path(path).expanduser()
+        if place.is_dir():
+            found = [p for depth in range(1, _DEPTH + 1) for p in place.glob("/".join("*" * depth)) if p.is_file()]
+            return cls(place, _by_depth([p.relative_to(place).as_posix() for p in found]))
+        if not place.exists():
+            raise DataError(f"{place} does not exist.", "Give dataset.path the zip or folder that holds the ratings.")
+        try:
+            with zipfile.ZipFile(place) as archive:
+                names = [info.filename for info in archive.infolist() if not info.is_dir()]
+        except zipfile.BadZipFile as error:
+            hint = "It may be truncated: delete it and fetch it again."
+            if place.suffix.lower() != ".zip":
+                hint = "Give the zip or the folder; dataset=table reads single files."
+            raise DataError(f"{place} is not a whole zip file ({error}).", hint) from error
+        except OSError as error:
+            raise DataError(f"{place} cannot be read ({error}).", "Check its permissions.") from error
+        return cls(place, _by_depth([name for name in names if _is_inside(name)]))
+
+    def find(self, name: str) -> str | None:
+        """Return the shallowest member with that file name, or None."""
+        return next((member for member in self.members if PurePosixPath(member).name == name), None)
+
+    def where(self, member: str) -> str:
+        """Name a member for messages."""
+        return str(self.path / member) if self.path.is_dir() else f"{self.path}:{member}"
+
+    @contextlib.contextmanager
+    def open(self, member: str) -> Iterator[IO[bytes]]:
+        """Open a member as a stream of bytes.
+
+        Raises
+        ------
+        DataError
+            If the member is missing, encrypted or damaged, also when that shows while it is read.
+        """
+        try:
+            if self.path.is_dir():
+                with (self.path / member).open("rb") as stream:
+                    yield stream
+            else:
+                with zipfile.ZipFile(self.path) as archive, archive.open(member) as stream:
+                    yield stream
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+            raise DataError(
+                f"{self.where(member)} is damaged ({error or type(error).__name__}).",
+                "Delete the zip and fetch it again.",
+            ) from error
+        except OSError as error:
+            raise DataError(f"{self.where(member)} cannot be read ({error}).", "Check the file.") from error
+
+    def text(self, member: str) -> str:
+        """Return a small member as text: UTF-8, or Latin-1 as in the oldest GroupLens files."""
+        with self.open(member) as stream:
+            content = stream.read()
+        try:
+            return content.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            return content.decode("latin-1")
+
+    def identity(self) -> dict[str, object]:
+        """Say what would change if the files did: path, sizes and times of modification."""
+        place = self.path.resolve()
+        files = [place / member for member in self.members] if place.is_dir() else [place]
+        return {"path": str(place), "files": [[str(f), *file_stamp(f)] for f in files]}
+
+
+def file_stamp(path: Path) -> tuple[int, int]:
+    """Return size in bytes and time of modification in nanoseconds."""
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+def _is_inside(name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    return not name.startswith("/") and ".." not in parts and "__MACOSX" not in parts
+
+
+def _by_depth(names: list[str]) -> tuple[str, ...]:
+    return tuple(sorted(names, key=lambda name: (name.count("/"), name)))

@@ -1,0 +1,151 @@
+import logging
+import os
+
+import numpy as np
+import pytest
+from data_samples import CSV_FILES, DAT_FILES, write_folder
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mfx.data import cache as cache_module
+from mfx.data.grouplens import GroupLens
+from mfx.data.store import DamagedFile, read_columns, write_columns
+
+
+def files_of(cache):
+    return sorted(cache.glob("columns/*"))
+
+
+def same(a, b):
+    assert a.fingerprint == b.fingerprint
+    assert (a.scale, a.name) == (b.scale, b.name)
+    for column in ("users", "items", "values", "timestamps"):
+        x, y = getattr(a, column), getattr(b, column)
+        np.testing.assert_array_equal(x, y)
+        assert (x.dtype, type(x), x.flags.writeable) == (y.dtype, type(y), y.flags.writeable)
+    for ids in ("user_ids", "item_ids", "titles"):
+        x, y = getattr(a.catalogue, ids), getattr(b.catalogue, ids)
+        np.testing.assert_array_equal(x, y)
+        assert x.dtype == y.dtype
+    for side in ("item_features", "user_features"):
+        x, y = getattr(a.catalogue, side), getattr(b.catalogue, side)
+        assert list(x) == list(y)
+        for block in x:
+            assert x[block].names == y[block].names
+            np.testing.assert_array_equal(x[block].indptr, y[block].indptr)
+            np.testing.assert_array_equal(x[block].indices, y[block].indices)
+            np.testing.assert_array_equal(x[block].weights, y[block].weights)
+
+
+@pytest.mark.parametrize("files", [CSV_FILES, DAT_FILES])
+def test_the_second_read_is_identical_and_touches_no_reader(files, tmp_path, cache, monkeypatch):
+    path = str(write_folder(tmp_path, files))
+    first = GroupLens(path=path, label="a b/c").load()
+    monkeypatch.setattr(GroupLens, "read", None)
+    same(first, GroupLens(path=path, label="a b/c").load())
+    assert [file.name.partition("-")[0] for file in files_of(cache)] == ["a_b_c"]
+
+
+def test_another_source_or_setting_is_another_entry(tmp_path, cache, monkeypatch):
+    path = write_folder(tmp_path, CSV_FILES)
+    ratings = path / "ml-x" / "ratings.csv"
+    GroupLens(path=str(path)).load()
+    GroupLens(path=str(path)).load()
+    assert len(files_of(cache)) == 1
+    GroupLens(path=str(path), tags=False).load()
+    assert len(files_of(cache)) == 2
+    ratings.write_text(ratings.read_text().replace("4.5", "2.5"))
+    os.utime(ratings, ns=(1, 1))
+    assert GroupLens(path=str(path)).load().values.max() == 5.0
+    assert 4.5 not in GroupLens(path=str(path)).load().values
+    monkeypatch.setattr(cache_module, "FORMAT", -1)
+    GroupLens(path=str(path)).load()
+    assert len(files_of(cache)) == 4
+
+
+def test_no_cache_writes_nothing(tmp_path, cache):
+    GroupLens(path=str(write_folder(tmp_path, CSV_FILES)), cache=False).load()
+    assert files_of(cache) == []
+
+
+def damage_length(content):
+    return content[: len(content) - 70]
+
+
+def damage_byte(content):
+    at = len(content.rstrip(b"\0")) - 1  # padding is not data
+    return content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        damage_length,
+        damage_byte,
+        lambda c: c[:10],
+        lambda c: b"",
+        lambda c: b"x" * len(c),
+        lambda c: c[:40] + b"?" + c[41:],
+    ],
+)
+def test_a_damaged_file_is_reported_and_made_again(damage, tmp_path, cache, caplog):
+    path = str(write_folder(tmp_path, CSV_FILES))
+    first = GroupLens(path=path).load()
+    (file,) = files_of(cache)
+    whole = file.read_bytes()
+    file.write_bytes(damage(whole))
+    with caplog.at_level(logging.WARNING):
+        same(first, GroupLens(path=path).load())
+    assert "cannot be used" in caplog.text
+    assert file.read_bytes() == whole
+
+
+def test_a_cache_that_cannot_be_written_is_reported(tmp_path, monkeypatch, caplog):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("MFX_CACHE", str(tmp_path / "file"))
+    assert len(GroupLens(path=str(write_folder(tmp_path / "x", CSV_FILES))).load()) == 4
+    assert "cannot be written" in caplog.text
+
+
+def test_changes_in_memory_never_reach_the_file(tmp_path):
+    path = str(write_folder(tmp_path, CSV_FILES))
+    first = GroupLens(path=path).load()
+    GroupLens(path=path).load().values[:] = 1.0
+    same(first, GroupLens(path=path).load())
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.dictionaries(
+        st.text(min_size=1, max_size=5),
+        st.tuples(st.sampled_from(["<i4", "<i8", "<f4", "|u1", "|b1"]), st.integers(0, 40)),
+        max_size=5,
+    )
+)
+def test_any_columns_come_back(tmp_path, shapes):
+    rng = np.random.default_rng(0)
+    columns = {name: rng.integers(0, 2, size).astype(dtype) for name, (dtype, size) in shapes.items()}
+    write_columns(tmp_path / "f.mfx", columns, {"é": [1, None]})
+    back, meta = read_columns(tmp_path / "f.mfx")
+    assert meta == {"é": [1, None]}
+    assert list(back) == list(columns)
+    for name, column in columns.items():
+        np.testing.assert_array_equal(back[name], column)
+        assert back[name].dtype == column.dtype
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "f.mfx"
+    write_columns(path, {"a": np.arange(3)}, {})
+    before = path.read_bytes()
+    monkeypatch.setattr(type(path), "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        write_columns(path, {"a": np.arange(4)}, {})
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_another_format_is_no_store(tmp_path):
+    (tmp_path / "f.mfx").write_bytes(b"ARROW1\0\0" + b"\0" * 100)
+    with pytest.raises(DamagedFile, match="another format"):
+        read_columns(tmp_path / "f.mfx")
