@@ -18,21 +18,26 @@ negative whenever an epoch deals them to the same block.
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numba
 import numpy as np
 from numba import prange
 
-from mfx.interfaces import FloatArray, IndexArray, PointerArray
+from mfx.interfaces import DoubleArray, FloatArray, IndexArray, PointerArray
 from mfx.solver.hashing import key_of, permutation, random_bits, to_below
 from mfx.solver.jit import kernel
 
 _USERS, _ITEMS, _NEGATIVES, _FOLD = range(4)
 _LANES = 16
-MOST_BLOCKS = 16
+_WORTH_THREADS = 1 << 25
+_STEEP, _LARGE = -80.0, 1e200
+MOST_BLOCKS = 32
 ITEMS_PER_BLOCK = 64
+TRIES = 8
 
 
 def default_blocks(n_users: int, n_items: int) -> int:
@@ -187,34 +192,37 @@ def free_place(places: IndexArray, start: int, stop: int, first: int, r: int) ->
 
 
 @kernel()
-def triple_step(
+def margin(users: FloatArray, items: FloatArray, biases: FloatArray, u: int, i: int, j: int) -> np.float32:
+    """Return x_ui − x_uj of rows u, i and j; the width of a row is that of `users`."""
+    x = biases[i] - biases[j]
+    for f in range(users.shape[1]):
+        x += users[u, f] * (items[i, f] - items[j, f])
+    return x
+
+
+@kernel()
+def move(
     users: FloatArray,
     items: FloatArray,
     biases: FloatArray,
     u: int,
     i: int,
     j: int,
-    rate: np.float32,
-    reg: np.float32,
-    bias_reg: np.float32,
-) -> np.float32:
-    """Take one step up the gradient of a triple's objective, in place; return x_ui − x_uj before the step."""
-    width = users.shape[1]
-    x = np.float32(0.0)
-    for f in range(width):
-        x += users[u, f] * (items[i, f] - items[j, f])
-    x += biases[i] - biases[j]
-    pull = rate / (np.float32(1.0) + np.exp(x))
-    keep = np.float32(1.0) - rate * reg
-    for f in range(width):
+    pull: np.float32,
+    keep: np.float32,
+    keep_bias: np.float32,
+) -> None:
+    """Step up the gradient of a triple in place: rows shrink by `keep`, then i is pulled to u and j pushed away.
+
+    With a learning rate η, pull = η·σ(x_uj − x_ui), keep = 1 − η·reg and keep_bias = 1 − η·bias_reg.
+    """
+    for f in range(users.shape[1]):
         p, q, w = users[u, f], items[i, f], items[j, f]
         users[u, f] = keep * p + pull * (q - w)
         items[i, f] = keep * q + pull * p
         items[j, f] = keep * w - pull * p
-    keep_bias = np.float32(1.0) - rate * bias_reg
     biases[i] = keep_bias * biases[i] + pull
     biases[j] = keep_bias * biases[j] - pull
-    return x
 
 
 @kernel(parallel=True)
@@ -229,18 +237,19 @@ def _run_diagonal(
     counts: IndexArray,
     places: IndexArray,
     key: np.uint64,
-    rate: np.float32,
-    reg: np.float32,
-    bias_reg: np.float32,
-    losses: FloatArray,
+    rate: float,
+    keep: np.float32,
+    keep_bias: np.float32,
+    losses: DoubleArray,
     triples: PointerArray,
 ) -> None:
     blocks = user_starts.size - 1
     for a in prange(blocks):
         b = (a + diagonal) % blocks
         first, size = item_starts[b], item_starts[b + 1] - item_starts[b]
+        taken = np.zeros(size, dtype=np.uint8)
         stop = cell_starts[a, b]
-        loss, done = 0.0, 0
+        loss, product, done = 0.0, 1.0, 0
         for s in range(user_starts[a], user_starts[a + 1]):
             start = stop
             stop += counts[b, s]
@@ -248,12 +257,32 @@ def _run_diagonal(
             if free == 0:
                 continue
             for t in range(start, stop):
-                r = np.int64(to_below(random_bits(key, np.uint64(t)), np.uint64(free)))
-                j = free_place(places, start, stop, first, r)
-                x = triple_step(users, items, biases, s, places[t], j, rate, reg, bias_reg)
-                loss += max(-x, 0.0) + math.log1p(math.exp(-abs(x)))
+                taken[places[t] - first] = 1
+            for t in range(start, stop):
+                i, n = places[t], np.uint64(t)
+                j = first + np.int64(to_below(random_bits(key, n), np.uint64(size)))
+                tries = 1
+                while taken[j - first] and tries < TRIES:
+                    n += np.uint64(places.size)
+                    j = first + np.int64(to_below(random_bits(key, n), np.uint64(size)))
+                    tries += 1
+                if taken[j - first]:
+                    n += np.uint64(places.size)
+                    j = free_place(places, start, stop, first, np.int64(to_below(random_bits(key, n), np.uint64(free))))
+                x = float(margin(users, items, biases, s, i, j))
+                if x < _STEEP:
+                    loss += _STEEP - x
+                    x = _STEEP
+                odds = math.exp(-x)
+                move(users, items, biases, s, i, j, np.float32(rate * odds / (1.0 + odds)), keep, keep_bias)
+                product *= 1.0 + odds
+                if product > _LARGE:
+                    loss += math.log(product)
+                    product = 1.0
+            for t in range(start, stop):
+                taken[places[t] - first] = 0
             done += stop - start
-        losses[a, b] = loss
+        losses[a, b] = loss + math.log(product)
         triples[a, b] = done
 
 
@@ -270,22 +299,155 @@ def run_epoch(
     epoch: int,
     blocks: int | None = None,
 ) -> float:
+    """Take one step for each positive, updating the rows of users and items in place.
+
+    A negative is drawn uniformly from the items of its block that the user has not: from all of them up to `TRIES`
+    times, then directly from the free ones. Positives of a user who has every item of a block are left out of this
+    epoch, since there is nothing to compare them with.
+
+    Parameters
+    ----------
+    users : float32 array, shape (users, factors + 1)
+        Changed in place, the last column excepted.
+    items : float32 array, shape (items, factors + 1)
+        Changed in place; the last column is the bias.
+    indptr : int64 array, shape (users + 1,)
+        Row pointers of the positives.
+    indices : int32 array, shape (positives,)
+        Items of each user, strictly increasing inside a row.
+    learning_rate : float
+        Step length of this epoch.
+    reg, bias_reg : float
+        Pull of factors and of biases towards zero at each step.
+    seed, epoch : int
+        What the randomness depends on; different epochs of a seed differ.
+    blocks : int, optional
+        Blocks on either side of the grid, by default `default_blocks`. Never derive it from the number of threads:
+        the result depends on it.
+
+    Returns
+    -------
+    float
+        Mean of −ln σ(x_ui − x_uj) over the epoch's triples, each before its own step; 0 without triples, not finite
+        when the steps diverge.
+    """
     n_users, n_items, factors = users.shape[0], items.shape[0], users.shape[1] - 1
-    grid = group(indptr, indices, n_items, blocks or default_blocks(n_users, n_items), seed, epoch)
-    width = -(-factors // _LANES) * _LANES
-    user_work, item_work = _aligned(n_users, width), _aligned(n_items, width)
-    _gather(users, grid.users, factors, user_work)
-    _gather(items, grid.items, factors, item_work)
-    biases = items[grid.items, factors]
-    losses = np.zeros((grid.blocks, grid.blocks))
-    triples = np.zeros((grid.blocks, grid.blocks), dtype=np.int64)
-    for diagonal in range(grid.blocks):
-        _run_diagonal(
-            diagonal, user_work, item_work, biases, grid.user_starts, grid.item_starts, grid.cell_starts, grid.counts,
-            grid.places, key_of(seed, epoch, _NEGATIVES), np.float32(learning_rate), np.float32(reg),
-            np.float32(bias_reg), losses, triples,
-        )
-    _scatter(user_work, grid.users, factors, users)
-    _scatter(item_work, grid.items, factors, items)
-    items[grid.items, factors] = biases
-    return float(losses.sum() / triples.sum()) if triples.sum() else 0.0
+    with _threads_for(indices.size * factors):
+        grid = group(indptr, indices, n_items, blocks or default_blocks(n_users, n_items), seed, epoch)
+        width = -(-factors // _LANES) * _LANES
+        user_work, item_work = _aligned(n_users, width), _aligned(n_items, width)
+        _gather(users, grid.users, factors, user_work)
+        _gather(items, grid.items, factors, item_work)
+        biases = items[grid.items, factors]
+        losses = np.zeros((grid.blocks, grid.blocks))
+        triples = np.zeros((grid.blocks, grid.blocks), dtype=np.int64)
+        for diagonal in range(grid.blocks):
+            _run_diagonal(
+                diagonal,
+                user_work,
+                item_work,
+                biases,
+                grid.user_starts,
+                grid.item_starts,
+                grid.cell_starts,
+                grid.counts,
+                grid.places,
+                key_of(seed, epoch, _NEGATIVES),
+                learning_rate,
+                np.float32(1.0 - learning_rate * reg),
+                np.float32(1.0 - learning_rate * bias_reg),
+                losses,
+                triples,
+            )
+        _scatter(user_work, grid.users, factors, users)
+        _scatter(item_work, grid.items, factors, items)
+        items[grid.items, factors] = biases
+    return float(losses.sum() / max(triples.sum(), 1))
+
+
+@contextlib.contextmanager
+def _threads_for(work: int) -> Iterator[None]:
+    """Use one thread inside the block when waking others would cost more than it saves; results are the same."""
+    threads = numba.get_num_threads()
+    if work < _WORTH_THREADS:
+        numba.set_num_threads(1)
+    try:
+        yield
+    finally:
+        numba.set_num_threads(threads)
+
+
+def fold_in(
+    items: FloatArray,
+    indptr: PointerArray,
+    indices: IndexArray,
+    *,
+    learning_rate: float,
+    reg: float,
+    epochs: int,
+    seed: int,
+) -> FloatArray:
+    """Return rows of new users from their positives, the items' rows being fixed.
+
+    Stochastic steps on the user's row alone, from zero: each of `epochs` passes visits the positives once, each with
+    a negative drawn uniformly from all items that the user has not, and the learning rate falls linearly towards zero.
+    A row depends on its positives, `items` and the settings only, not on the other rows asked for. A user without
+    positives, or with every item, keeps a row of zeros.
+
+    Parameters
+    ----------
+    items : float32 array, shape (items, factors + 1)
+        The last column is the bias.
+    indptr : int64 array, shape (new users + 1,)
+        Row pointers of the positives.
+    indices : int32 array, shape (positives,)
+        Items of each new user, strictly increasing inside a row.
+    learning_rate : float
+        Step length of the first pass.
+    reg : float
+        Pull of factors towards zero at each step.
+    epochs : int
+        Passes over the positives.
+    seed : int
+        What the negatives depend on.
+
+    Returns
+    -------
+    float32 array, shape (new users, factors + 1)
+        The last column is zero.
+    """
+    rows = np.zeros((indptr.size - 1, items.shape[1]), dtype=np.float32)
+    _fold_rows(items, indptr, indices, learning_rate, reg, epochs, key_of(seed, _FOLD), rows)
+    return rows
+
+
+@kernel(parallel=True)
+def _fold_rows(
+    items: FloatArray,
+    indptr: PointerArray,
+    indices: IndexArray,
+    learning_rate: float,
+    reg: float,
+    epochs: int,
+    key: np.uint64,
+    rows: FloatArray,
+) -> None:
+    n_items, factors = items.shape[0], items.shape[1] - 1
+    for u in prange(rows.shape[0]):
+        start, stop = indptr[u], indptr[u + 1]
+        free = n_items - (stop - start)
+        passes = epochs if free > 0 else 0
+        n = np.uint64(0)
+        for epoch in range(passes):
+            rate = learning_rate * (1.0 - epoch / epochs)
+            keep = np.float32(1.0 - rate * reg)
+            for t in range(start, stop):
+                i = indices[t]
+                j = free_place(indices, start, stop, 0, np.int64(to_below(random_bits(key, n), np.uint64(free))))
+                n += np.uint64(1)
+                x = items[i, factors] - items[j, factors]
+                for f in range(factors):
+                    x += rows[u, f] * (items[i, f] - items[j, f])
+                pull = np.float32(rate / (1.0 + math.exp(float(x))))
+                for f in range(factors):
+                    rows[u, f] = keep * rows[u, f] + pull * (items[i, f] - items[j, f])
