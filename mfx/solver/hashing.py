@@ -9,8 +9,13 @@ Inside kernels every argument must be an ``np.uint64``: numba turns a sum of sig
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
+from mfx.interfaces import IndexArray
 from mfx.solver.jit import kernel
+
+# Labels that keep the numbers drawn for one purpose apart from those of another.
+USERS, ITEMS, NEGATIVES, FOLD_IN = range(4)
 
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -37,13 +42,13 @@ def derive(key: np.uint64, label: np.uint64) -> np.uint64:
 
 
 @kernel()
-def to_below(bits: np.uint64, n: np.uint64) -> np.uint64:
+def to_below(bits: np.uint64, n: np.uint64) -> np.int64:
     """Turn 64 random bits into an integer in [0, n), for 0 < n <= 2**32.
 
     The upper 32 bits are scaled (Lemire 2019, without his rejection step): no value's probability is off by more
     than 2**-32.
     """
-    return ((bits >> _HALF) * n) >> _HALF
+    return np.int64(((bits >> _HALF) * n) >> _HALF)
 
 
 @kernel()
@@ -53,7 +58,7 @@ def to_unit(bits: np.uint64) -> float:
 
 
 @kernel()
-def fill_bits(key: np.uint64, out: np.ndarray) -> None:  # type: ignore[type-arg]
+def fill_bits(key: np.uint64, out: NDArray[np.uint64]) -> None:
     """Write the first ``out.size`` numbers of a key's sequence to a uint64 array."""
     for n in range(out.size):
         out[n] = random_bits(key, np.uint64(n))
@@ -75,7 +80,7 @@ def key_of(seed: int, *labels: int) -> np.uint64:
     return key
 
 
-def permutation(n: int, key: np.uint64) -> np.ndarray:  # type: ignore[type-arg]
+def permutation(n: int, key: np.uint64) -> IndexArray:
     """Return a random order of 0..n-1 as int32: the indices by increasing random number of the key."""
     bits = np.empty(n, dtype=np.uint64)
     fill_bits(key, bits)
