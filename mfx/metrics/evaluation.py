@@ -1,0 +1,249 @@
+"""A fitted model and held-out ratings to numbers, in one pass over blocks of users."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mfx.errors import MetricError
+from mfx.interfaces import DoubleArray, FloatArray, IndexArray, Metric, Model, PointerArray, Ratings
+from mfx.metrics.outcomes import ListOutcome, RankOutcome, RatingOutcome, Relevant
+from mfx.metrics.settings import EvaluationSettings
+
+__all__ = ["Evaluation", "EvaluationSettings", "evaluate"]
+
+_PAIRS = 1 << 20
+_ADVICE = "The fit has probably diverged: lower the learning rate, raise the regularisation or fit fewer epochs."
+_NEEDS = ("ratings", "lists", "ranks")
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Metrics of one model on one held-out part.
+
+    Attributes
+    ----------
+    values : dict of str to float
+        Finite numbers by metric name, such as ``"ndcg@10"``.
+    skipped : dict of str to str
+        Why a metric that was asked for is not among the values.
+    users : int32 array, shape (users,)
+        User indices with held-out ratings, increasing.
+    per_user : dict of str to float64 array, each of shape (users,)
+        Metrics of single users, in the order of `users`, for paired tests; NaN where a user has none. Only of
+        metrics that have a value and are made of users.
+    """
+
+    values: dict[str, float]
+    skipped: dict[str, str]
+    users: IndexArray
+    per_user: dict[str, DoubleArray]
+
+
+def evaluate(
+    model: Model,
+    seen: Ratings,
+    held_out: Ratings,
+    metrics: Mapping[str, Metric],
+    settings: EvaluationSettings | None = None,
+) -> Evaluation:
+    """Score held-out ratings and compute every metric.
+
+    Lists and ranks are over all candidates of the catalogue; users without held-out ratings are not scored. Each
+    block of users is scored once, whatever the number of metrics.
+
+    Parameters
+    ----------
+    model : Model
+        Fitted. The array that `score_users` returns is overwritten.
+    seen : Ratings
+        What the model was fitted on; these pairs are not recommended.
+    held_out : Ratings
+        What to predict, over the same catalogue.
+    metrics : mapping of str to Metric
+        By name, as `mfx.metrics.names.create_metrics` makes them.
+    settings : EvaluationSettings, optional
+        By default as declared there.
+
+    Raises
+    ------
+    MetricError
+        If there is nothing to evaluate, the catalogues differ, a metric's `needs` is unknown, or the model returns
+        scores that are not finite or of the wrong shape or type.
+    """
+    settings = EvaluationSettings() if settings is None else settings
+    _check(seen, held_out, metrics)
+    counts = held_out.user_counts
+    users = np.flatnonzero(counts).astype(np.int32)
+    needs = {metric.needs for metric in metrics.values()}
+    outcomes: dict[str, Any] = {}
+    if "ratings" in needs and model.predicts == "ratings":
+        predicted = _predict(model, held_out)
+        indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts[users])])
+        outcomes["ratings"] = RatingOutcome(users, indptr, predicted, held_out.values, settings)
+    if needs & {"lists", "ranks"}:
+        depth = max((getattr(m, "k", 1) for m in metrics.values() if m.needs == "lists"), default=0)
+        outcomes |= _rank(model, seen, held_out, users, settings, min(depth, held_out.n_items), "ranks" in needs)
+    return _measure(model, metrics, outcomes, users)
+
+
+def _check(seen: Ratings, held_out: Ratings, metrics: Mapping[str, Metric]) -> None:
+    if not len(held_out):
+        raise MetricError("There are no held-out ratings to evaluate on.", "Use a split whose part is not empty.")
+    if (seen.n_users, seen.n_items) != (held_out.n_users, held_out.n_items):
+        raise MetricError("Seen and held-out ratings have different catalogues.", "Take both from one split.")
+    for name, metric in metrics.items():
+        if metric.needs not in _NEEDS:
+            raise MetricError(f"Metric '{name}' needs '{metric.needs}'.", f"It can need {', '.join(_NEEDS)}.")
+
+
+def _measure(model: Model, metrics: Mapping[str, Metric], outcomes: Mapping[str, Any], users: IndexArray) -> Evaluation:
+    result = Evaluation({}, {}, users, {})
+    for name, metric in metrics.items():
+        if metric.needs not in outcomes:
+            result.skipped[name] = f"{type(model).__name__} ranks and predicts no ratings"
+            continue
+        try:
+            value = float(metric.value(outcomes[metric.needs]))
+            per_user = getattr(metric, "per_user", None)
+            single = None if per_user is None else np.asarray(per_user(outcomes[metric.needs]), dtype=np.float64)
+        except MetricError as error:
+            result.skipped[name] = str(error)
+            continue
+        if not np.isfinite(value):
+            result.skipped[name] = f"its value is {value}, not a finite number"
+            continue
+        result.values[name] = value
+        if single is not None:
+            result.per_user[name] = single
+    return result
+
+
+def _predict(model: Model, held_out: Ratings) -> FloatArray:
+    predicted = np.empty(len(held_out), dtype=np.float32)
+    for start in range(0, len(held_out), _PAIRS):
+        rows = slice(start, start + _PAIRS)
+        scores = model.score_pairs(held_out.users[rows], held_out.items[rows])
+        _check_array(model, "score_pairs", scores, held_out.users[rows].shape)
+        wrong = int(np.count_nonzero(~np.isfinite(scores)))
+        if wrong:
+            raise MetricError(
+                f"{type(model).__name__} predicts {wrong:,} of {scores.size:,} held-out ratings as NaN or infinity.",
+                _ADVICE,
+            )
+        predicted[rows] = scores
+    return predicted
+
+
+def _check_array(model: Model, method: str, scores: FloatArray, shape: tuple[int, ...]) -> None:
+    if not isinstance(scores, np.ndarray) or scores.shape != shape or scores.dtype != np.float32:
+        found = f"{scores.dtype} {scores.shape}" if isinstance(scores, np.ndarray) else type(scores).__name__
+        raise MetricError(
+            f"{type(model).__name__}.{method} returned {found}, not float32 {shape}.", "Correct the model."
+        )
+
+
+def _rank(
+    model: Model,
+    seen: Ratings,
+    held_out: Ratings,
+    users: IndexArray,
+    settings: EvaluationSettings,
+    depth: int,
+    with_ranks: bool,
+) -> dict[str, Any]:
+    """Score blocks of users; keep the top `depth` items of each and, on request, the ranks of relevant items."""
+    from mfx.solver import topk
+
+    relevant = find_relevant(held_out, users, settings.relevance_threshold)
+    unrated = np.flatnonzero(seen.item_counts == 0) if settings.candidates == "unseen_rated" else np.zeros(0, np.int64)
+    items = np.full((users.size, depth), -1, dtype=np.int32)
+    above, tied = np.zeros(relevant.items.size, np.int64), np.zeros(relevant.items.size, np.int64)
+    candidates = np.zeros(users.size, np.int64)
+    step = settings.users_per_block(held_out.n_items)
+    for start in range(0, users.size, step):
+        block = users[start : start + step]
+        scores = _score_block(model, block, held_out)
+        topk.mask_seen(scores, seen.user_indptr, seen.items, block)
+        if unrated.size:
+            scores[:, unrated] = -np.inf
+        rows = slice(int(relevant.indptr[start]), int(relevant.indptr[start + block.size]))
+        indptr = relevant.indptr[start : start + block.size + 1] - rows.start
+        if depth:
+            late = settings.ties == "pessimistic"
+            late_indptr = indptr if late else np.zeros(block.size + 1, np.int64)
+            late_items = relevant.items[rows] if late else np.zeros(0, np.int32)
+            items[start : start + step], _ = topk.select(scores, depth, late_indptr, late_items)
+        if with_ranks:
+            found = topk.ranks(scores, indptr, relevant.items[rows])
+            above[rows], tied[rows], candidates[start : start + step] = found
+    outcomes: dict[str, Any] = {}
+    if depth:
+        hits, ratings = look_up(items, relevant, held_out.n_items)
+        outcomes["lists"] = ListOutcome(users, items, hits, ratings, relevant, seen, settings)
+    if with_ranks:
+        outcomes["ranks"] = RankOutcome(users, relevant, above, tied, candidates, settings)
+    return outcomes
+
+
+def _score_block(model: Model, users: IndexArray, held_out: Ratings) -> FloatArray:
+    from mfx.solver import topk
+
+    scores = model.score_users(users)
+    _check_array(model, "score_users", scores, (users.size, held_out.n_items))
+    wrong = np.flatnonzero(topk.check_scores(scores))
+    if wrong.size:
+        first = held_out.catalogue.user_ids[users[wrong[0]]]
+        raise MetricError(
+            f"{type(model).__name__} scores items as NaN or infinity for {wrong.size:,} of {users.size:,} users, the "
+            f"first being user {first}.",
+            _ADVICE,
+        )
+    writable = scores.flags.writeable and scores.flags.c_contiguous
+    return scores if writable else np.array(scores, order="C")
+
+
+def find_relevant(held_out: Ratings, users: IndexArray, threshold: float | None) -> Relevant:
+    """Collect the relevant items of each user: those with a held-out rating of at least the threshold.
+
+    Of several ratings of one pair the latest decides.
+
+    Parameters
+    ----------
+    held_out : Ratings
+    users : int32 array, shape (users,)
+        All users with held-out ratings, increasing.
+    threshold : float or None
+        Compared in float32, the type of the ratings; None takes every rating.
+    """
+    keep = np.ones(len(held_out), dtype=np.bool_)
+    keep[:-1] = (held_out.users[1:] != held_out.users[:-1]) | (held_out.items[1:] != held_out.items[:-1])
+    if threshold is not None:
+        keep &= held_out.values >= np.float32(threshold)
+    counts: PointerArray = np.bincount(held_out.users[keep], minlength=held_out.n_users)[users]
+    indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])
+    return Relevant(indptr, held_out.items[keep], held_out.values[keep])
+
+
+def look_up(
+    items: IndexArray, relevant: Relevant, n_items: int
+) -> tuple[np.ndarray[Any, np.dtype[np.bool_]], FloatArray]:
+    """Say which listed items are relevant to the user of their row, and how they were rated.
+
+    Returns
+    -------
+    hits : bool array, shape (users, depth)
+    ratings : float32 array, shape (users, depth)
+        0 where there is no hit.
+    """
+    if not relevant.items.size:
+        return np.zeros(items.shape, dtype=np.bool_), np.zeros(items.shape, dtype=np.float32)
+    rows = np.arange(items.shape[0], dtype=np.int64)
+    known = np.repeat(rows, relevant.counts) * n_items + relevant.items
+    wanted = rows[:, None] * n_items + items
+    place = np.minimum(np.searchsorted(known, wanted), known.size - 1)
+    hits = (items >= 0) & (known[place] == wanted)
+    return hits, np.where(hits, relevant.values[place], np.float32(0))

@@ -1,0 +1,57 @@
+"""Settings that all metrics of an evaluation share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mfx.errors import SettingError
+from mfx.settings import Component, setting
+
+BLOCK_BYTES = 64 * 2**20
+
+
+@dataclass(kw_only=True)
+class EvaluationSettings(Component):
+    """What counts as relevant, as a candidate, and as a tie; the defaults are those of trec_eval.
+
+    Parameters
+    ----------
+    relevance_threshold : float or None
+        A held-out rating of at least this is relevant; a lower one is an item like any unrated one. None: every
+        held-out rating is relevant.
+    ties : {"item_order", "pessimistic"}
+        Order of equal scores in lists: lower item index (raw id) first; or irrelevant items first, then by item
+        index. `auc` always counts a tie as half.
+    denominator : {"relevant", "attainable"}
+        What recall@k and map@k divide by: all relevant items of the user; or at most k of them, so that 1 can be
+        reached. precision@k always divides by k, and ndcg@k by the best list of at most k relevant items.
+    users_without_relevant : {"skip", "zero"}
+        Whether users with held-out ratings, none of them relevant, are left out of means or count as 0. `auc` is
+        undefined for them and always leaves them out.
+    candidates : {"unseen", "unseen_rated"}
+        What may be recommended: every item of the catalogue without a rating of the user in train (and valid, after
+        a refit); or only those of them that anybody rated there. A relevant item that is no candidate counts as
+        missed, in `auc` as ranked last.
+    block_size : int or None
+        Users scored at a time; None for as many as fit into 64 MB of scores.
+    """
+
+    relevance_threshold: float | None = setting(None)
+    ties: str = setting("item_order", choices=("item_order", "pessimistic"))
+    denominator: str = setting("relevant", choices=("relevant", "attainable"))
+    users_without_relevant: str = setting("skip", choices=("skip", "zero"))
+    candidates: str = setting("unseen", choices=("unseen", "unseen_rated"))
+    block_size: int | None = setting(None, ge=1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, kind in (("relevance_threshold", float), ("block_size", int)):
+            value: object = getattr(self, name)
+            if kind is float and type(value) is int:
+                setattr(self, name, float(value))
+            elif value is not None and type(value) is not kind:
+                raise SettingError(f"EvaluationSettings.{name}={value!r} must be of type {kind.__name__} or null.")
+
+    def users_per_block(self, n_items: int) -> int:
+        """Users whose scores of all items are in memory at once."""
+        return self.block_size or max(1, BLOCK_BYTES // (4 * max(1, n_items)))

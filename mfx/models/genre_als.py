@@ -1,0 +1,175 @@
+"""ALS whose item factors are pulled towards their genres."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mfx.errors import ModelError
+from mfx.interfaces import DoubleArray, Features, FloatArray, PointerArray, Ratings
+from mfx.models.als import ALS
+from mfx.registry import register
+from mfx.settings import setting, tunable
+
+if TYPE_CHECKING:
+    from mfx.solver.layout import SparseRows
+    from mfx.solver.least_squares import Prior
+
+_MAX_MAP = 4096
+"""Unknowns of the genre map up to which its dense system is solved: 134 MB of float64."""
+
+
+@register("model", "genre_als")
+@dataclass(kw_only=True)
+class GenreALS(ALS):
+    """ALS whose item factors are pulled towards their genres, so that items with few ratings have somewhere to start.
+
+    Adds ``genre_weight sum_i |v_i - W^T g_i|^2 + genre_reg |W|^2`` to the objective of `ALS`; g_i is the item's genre
+    vector (Fokam, eq. 12) and the map W is learnt with the factors. Items without ratings take the centre of their
+    genres, shrunk. Both ways to update W are exact and the objective falls at every step.
+
+    Parameters
+    ----------
+    genre_weight : float
+        Strength of the pull (tau in Fokam's report).
+    genre_reg : float
+        Penalty of W.
+    pooling : {"mean", "sum"}
+        Whether an item's genres are averaged or added up.
+    genre_update : {"ratings", "factors"}
+        Update W through the ratings, deviations from the genres held fixed (evidence enters through the data), or
+        from the factors alone (every item counts alike, however few ratings it has; the reports' way).
+
+    Other settings are those of `ALS`.
+    """
+
+    reg: float = tunable(3.0, low=0.5, high=30.0, log=True, ge=0.0)
+    genre_weight: float = tunable(60.0, low=1.0, high=1000.0, log=True, gt=0.0)
+    genre_reg: float = setting(1.0, gt=0.0)
+    pooling: str = setting("mean", choices=("mean", "sum"))
+    genre_update: str = setting("ratings", choices=("ratings", "factors"))
+
+    state_names: ClassVar[tuple[str, ...]] = (*ALS.state_names, "genre_map_")
+
+    def start(self, train: Ratings) -> None:
+        """Set the tables and the map before the first epoch."""
+        genres = self._genres()
+        if len(genres.names) * self.factors > _MAX_MAP and self.genre_update == "ratings":
+            raise ModelError(
+                f"genre_als: {len(genres.names)} genres times {self.factors} factors is more than {_MAX_MAP} unknowns.",
+                "Use model.genre_update=factors, or fewer factors.",
+            )
+        super().start(train)
+        self.genre_map_: DoubleArray = np.zeros((len(genres.names), self.factors))
+        self._pooled = self.pooled(genres)
+
+    def update_items(self, by_item: SparseRows) -> None:
+        """Replace the item table by its minimiser given users and map, then the map by one of its two minimisers."""
+        from mfx.solver.feature_map import fit_to_rows, step_through_ratings
+        from mfx.solver.least_squares import solve_rows, solve_rows_and_accumulate
+
+        ridge, prior = self.item_ridge(), self._prior()
+        if self.genre_update == "factors":
+            solve_rows(by_item, self.user_table_, self.item_table_, ridge, offset=self.offset_, prior=prior)
+            self.genre_map_ = fit_to_rows(
+                self._pooled, self.item_factors_.astype(np.float64), pull=self.genre_weight, map_ridge=self.genre_reg
+            )
+            return
+        genres = self._genres()
+        rows = np.repeat(np.arange(len(genres)), np.diff(genres.indptr))
+        _, curvature = solve_rows_and_accumulate(
+            by_item,
+            self.user_table_,
+            self.item_table_,
+            ridge,
+            offset=self.offset_,
+            prior=prior,
+            feature_indptr=genres.indptr,
+            feature_indices=genres.indices,
+            feature_weights=self._pooled[rows, genres.indices].astype(np.float32),
+            n_features=len(genres.names),
+            gram_size=self.factors,
+        )
+        deviations = self.item_factors_ - self._pooled @ self.genre_map_
+        scale = np.maximum(by_item.counts, 1) if self.per_count else np.ones(by_item.n_rows)
+        self.genre_map_ = step_through_ratings(
+            self.genre_map_,
+            self._pooled,
+            deviations,
+            curvature,
+            row_ridge=ridge.factors * scale.astype(np.float64),
+            pull=self.genre_weight,
+            map_ridge=self.genre_reg,
+        )
+        self.item_factors_[:] = self._pooled @ self.genre_map_ + deviations
+
+    def item_penalty(self, counts: PointerArray) -> float:
+        """Return the part of the objective that concerns items and the map alone."""
+        deviations = self.item_factors_ - self._pooled @ self.genre_map_
+        return (
+            super().item_penalty(counts)
+            + self.genre_weight * float(np.square(deviations).sum())
+            + self.genre_reg * float(np.square(self.genre_map_).sum())
+        )
+
+    def predict_new_items(self, user_ids: ArrayLike, genres: Sequence[Sequence[str]]) -> FloatArray:
+        """Predict ratings of items that are known by their genres only.
+
+        Parameters
+        ----------
+        user_ids : array-like of raw ids, shape (n,)
+            Who would rate.
+        genres : sequence of sequences of str, length m
+            Genre names of each new item.
+
+        Returns
+        -------
+        float32 array, shape (n, m)
+            Predicted ratings, on the rating scale.
+
+        Raises
+        ------
+        ModelError
+            If the model is not fitted, or a user or genre is unknown.
+        """
+        from mfx.solver.scores import score_rows
+
+        users = self.known_users(user_ids)
+        known = self._genres().names
+        unknown = sorted({name for row in genres for name in row} - set(known))
+        if unknown:
+            raise ModelError(f"Unknown genres: {', '.join(unknown)}.", f"Known: {', '.join(known)}.")
+        # from_lists would drop the genres that no new item has: add all of them as one more row, then drop that row.
+        features = self.pooled(Features.from_lists([*genres, known]))[:-1]
+        table = np.zeros((len(genres), self.factors + 1), dtype=np.float32)
+        # The minimiser of the penalty of a row without ratings; per-count penalties count as one rating.
+        shrink = self.genre_weight / (self.genre_weight + self.item_ridge().factors)
+        table[:, :-1] = shrink * (features @ self.genre_map_)
+        scores = score_rows(self.user_table_[users], table, self.offset_)
+        return self.clipped(scores) if self.clip else scores
+
+    def pooled(self, genres: Features) -> DoubleArray:
+        """Return genre vectors summed or averaged as `pooling` says; float64, shape (rows, genres)."""
+        dense = genres.dense().astype(np.float64)
+        if self.pooling == "mean":
+            dense /= np.maximum(dense.sum(axis=1, keepdims=True), 1.0)
+        return dense
+
+    def _genres(self) -> Features:
+        genres = self.catalogue_.item_features.get("genres")
+        if genres is None or not genres.names:
+            raise ModelError("genre_als needs the genres of items, and this data set has none.", "Use model=als.")
+        return genres
+
+    def _prior(self) -> Prior:
+        from mfx.solver.least_squares import Prior
+
+        centres = np.zeros_like(self.item_table_)
+        centres[:, :-1] = self._pooled @ self.genre_map_
+        weights = np.full(self.factors + 1, self.genre_weight, dtype=np.float32)
+        weights[-1] = 0.0
+        return Prior(centres, weights)

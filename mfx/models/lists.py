@@ -1,0 +1,68 @@
+"""Lists of items: which each user has seen, the best of a row of scores, and their table for people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mfx.interfaces import AnyArray, BoolArray, Catalogue, FloatArray, IndexArray, PointerArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """Which items each user rated in train, in CSR layout, and how often each item was rated.
+
+    Attributes
+    ----------
+    indptr : int64 array, shape (users + 1,)
+        User u has seen ``items[indptr[u]:indptr[u + 1]]``, in increasing order.
+    items : int32 array
+        Item indices.
+    item_counts : int64 array, shape (items,)
+        Ratings of each item.
+    """
+
+    indptr: PointerArray
+    items: IndexArray
+    item_counts: PointerArray
+
+    def of(self, user: int) -> IndexArray:
+        """Return the items that a user index has seen."""
+        return self.items[self.indptr[user] : self.indptr[user + 1]]
+
+
+def best_items(
+    scores: FloatArray, k: int, allowed: BoolArray | None, seen: Seen | None, users: IndexArray
+) -> tuple[IndexArray, FloatArray]:
+    """Find the k best items of each row of scores; both results have shape (rows, k), padded with -1.
+
+    Raises
+    ------
+    ModelError
+        If k is below 1 or a score is not a number.
+    """
+    from mfx.solver.topk import top_k
+
+    if allowed is not None:
+        scores[:, ~allowed] = -np.inf
+    indptr, indices = (None, None) if seen is None else (seen.indptr, seen.items)
+    return top_k(scores, indptr, indices, users, k)
+
+
+def list_frame(
+    catalogue: Catalogue, items: IndexArray, scores: FloatArray, user_ids: AnyArray | None = None
+) -> pd.DataFrame:
+    """Turn lists of item indices (-1 where a list ends early) and their scores into a frame of raw ids."""
+    import pandas as pd
+
+    row, place = np.nonzero(items >= 0)
+    columns: dict[str, AnyArray] = {} if user_ids is None else {"user_id": user_ids[row]}
+    columns["item_id"] = catalogue.item_ids[items[row, place]]
+    columns["score"] = scores[row, place]
+    columns["rank"] = place + 1
+    return pd.DataFrame(columns)

@@ -1,0 +1,161 @@
+"""Fitted models on disk: ``model.json`` (what it is) and ``arrays.npz`` (its numbers). Nothing is pickled.
+
+``model.json`` is written last and names a digest of the arrays, so a folder is either a whole model or none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from mfx import registry
+from mfx.errors import MFXError, ModelError
+from mfx.files import atomic_file, write_text
+from mfx.interfaces import AnyArray, Catalogue, Features, RatingScale
+from mfx.models.base import Recommender
+from mfx.models.lists import Seen
+
+FORMAT = 1
+
+
+def save(model: Recommender, folder: Path) -> Path:
+    """Write a fitted model to a folder; see `Recommender.save`."""
+    arrays: dict[str, AnyArray] = {f"state/{name}": array for name, array in model.state().items()}
+    arrays |= {
+        "seen/indptr": model.seen_.indptr,
+        "seen/items": model.seen_.items,
+        "seen/item_counts": model.seen_.item_counts,
+    }
+    arrays |= _catalogue_arrays(model.catalogue_)
+    if folder.exists() and any(folder.iterdir()) and not (folder / "model.json").exists():
+        raise ModelError(f"{folder} holds other files.", "Save the model to a folder of its own.")
+    (folder / "model.json").unlink(missing_ok=True)
+    with atomic_file(folder / "arrays.npz") as temporary:
+        np.savez(temporary, allow_pickle=False, **cast(dict[str, Any], arrays))
+        digest = _digest(temporary)
+    about = {
+        "format": FORMAT,
+        "model": model.name,
+        "settings": model.settings(),
+        "scale": [model.scale_.low, model.scale_.high],
+        "arrays": digest,
+    }
+    write_text(folder / "model.json", json.dumps(about, indent=2) + "\n")
+    return folder
+
+
+def load(folder: Path) -> Recommender:
+    """Read a model of any registered class from a folder; see `Recommender.load`."""
+    about = _read_about(folder)
+    arrays = _read_arrays(folder, about["arrays"])
+    try:
+        model = cast(Recommender, registry.create("model", about["model"], about["settings"]))
+        model.set_context(_catalogue_from(arrays), RatingScale(*about["scale"]), _seen_from(arrays))
+        model.restore({name: arrays[f"state/{name}"] for name in model.state_names})
+    except (KeyError, TypeError) as error:
+        raise ModelError(f"{folder} holds a model that is incomplete: {error}.", "Save it again.") from error
+    except MFXError as error:
+        raise ModelError(f"{folder}: {error.message}", error.hint) from error
+    return model
+
+
+def _read_about(folder: Path) -> dict[str, Any]:
+    path = folder / "model.json"
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+        version = about["format"]
+        missing = {"model", "settings", "scale", "arrays"} - set(about)
+    except FileNotFoundError:
+        raise ModelError(f"{folder} holds no saved model.", "Give the folder that holds model.json.") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path} cannot be read: {error}.", "Save the model again.") from None
+    if version != FORMAT:
+        raise ModelError(f"{path} has format {version}; this version of mfx reads format {FORMAT}.")
+    if missing:
+        raise ModelError(f"{path} lacks {', '.join(sorted(missing))}.", "Save the model again.")
+    return cast(dict[str, Any], about)
+
+
+def _read_arrays(folder: Path, digest: str) -> dict[str, AnyArray]:
+    path = folder / "arrays.npz"
+    try:
+        if _digest(path) != digest:
+            raise ModelError(f"{path} does not belong to its model.json, or is damaged.", "Save the model again.")
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise ModelError(f"{path} cannot be read: {error}.", "Save the model again.") from None
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _seen_from(arrays: Mapping[str, AnyArray]) -> Seen:
+    return Seen(arrays["seen/indptr"], arrays["seen/items"], arrays["seen/item_counts"])
+
+
+def _catalogue_arrays(catalogue: Catalogue) -> dict[str, AnyArray]:
+    arrays = _ids_arrays("users", catalogue.user_ids) | _ids_arrays("items", catalogue.item_ids)
+    if catalogue.titles is not None:
+        arrays |= _text_arrays("titles", catalogue.titles)
+    for side, blocks in (("item", catalogue.item_features), ("user", catalogue.user_features)):
+        for name, block in blocks.items():
+            key = f"{side}_features/{name}"
+            arrays |= _text_arrays(f"{key}/names", np.array(block.names, dtype=str))
+            arrays |= {f"{key}/indptr": block.indptr, f"{key}/indices": block.indices}
+            if block.weights is not None:
+                arrays[f"{key}/weights"] = block.weights
+    return arrays
+
+
+def _catalogue_from(arrays: Mapping[str, AnyArray]) -> Catalogue:
+    blocks: dict[str, dict[str, Features]] = {"item": {}, "user": {}}
+    for key in arrays:
+        side, _, rest = key.partition("_features/")
+        if side in blocks and rest.endswith("/indptr"):
+            name = rest.removesuffix("/indptr")
+            part = f"{side}_features/{name}"
+            blocks[side][name] = Features(
+                tuple(_text_from(arrays, f"{part}/names").tolist()),
+                arrays[f"{part}/indptr"],
+                arrays[f"{part}/indices"],
+                arrays.get(f"{part}/weights"),
+            )
+    return Catalogue(
+        _ids_from(arrays, "users"),
+        _ids_from(arrays, "items"),
+        _text_from(arrays, "titles") if "titles/text" in arrays else None,
+        blocks["item"],
+        blocks["user"],
+    )
+
+
+def _ids_arrays(key: str, ids: AnyArray) -> dict[str, AnyArray]:
+    return {f"{key}/ids": ids} if ids.dtype.kind in "iu" else _text_arrays(key, ids)
+
+
+def _ids_from(arrays: Mapping[str, AnyArray], key: str) -> AnyArray:
+    return arrays[f"{key}/ids"] if f"{key}/ids" in arrays else _text_from(arrays, key)
+
+
+def _text_arrays(key: str, texts: AnyArray) -> dict[str, AnyArray]:
+    """Pack texts as one run of UTF-8 bytes and their ends: numpy's own fixed width would waste most of the space."""
+    encoded = [str(text).encode() for text in texts]
+    return {
+        f"{key}/text": np.frombuffer(b"".join(encoded), dtype=np.uint8),
+        f"{key}/ends": np.cumsum([len(text) for text in encoded], dtype=np.int64),
+    }
+
+
+def _text_from(arrays: Mapping[str, AnyArray], key: str) -> AnyArray:
+    data = arrays[f"{key}/text"].tobytes()
+    ends = arrays[f"{key}/ends"].tolist()
+    return np.array([data[a:b].decode() for a, b in zip([0, *ends], ends, strict=False)], dtype=str)

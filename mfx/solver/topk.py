@@ -1,0 +1,277 @@
+"""The best k of each row of a block of scores, and the rank of given items, without sorting rows."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from mfx.errors import ModelError
+from mfx.interfaces import FloatArray, IndexArray, PointerArray
+from mfx.solver.jit import kernel
+
+_LANES = 64
+_TILE = 4096
+
+FINE, NOT_A_NUMBER, INFINITE, EXCLUDED = 0, 1, 2, 3
+
+
+@kernel(parallel=True)
+def check_scores(scores: FloatArray) -> IndexArray:
+    """Say of each row whether its scores are numbers.
+
+    Parameters
+    ----------
+    scores : float32 array, shape (rows, items)
+
+    Returns
+    -------
+    int32 array, shape (rows,)
+        `NOT_A_NUMBER` if the row holds NaN, else `INFINITE` if it holds +∞, else `EXCLUDED` if it holds -∞ (a way to
+        exclude an item), else `FINE`.
+    """
+    found = np.zeros(scores.shape[0], np.int32)
+    for row in numba.prange(scores.shape[0]):
+        # 0·s is 0 for finite scores and NaN otherwise: one vectorised sum instead of a test per score.
+        total = np.float32(0)
+        for item in range(scores.shape[1]):
+            total += scores[row, item] * np.float32(0)
+        if total == 0:
+            continue
+        worst = EXCLUDED
+        for item in range(scores.shape[1]):
+            score = scores[row, item]
+            if score != score:
+                worst = NOT_A_NUMBER
+                break
+            if score == np.inf:
+                worst = INFINITE
+        found[row] = worst
+    return found
+
+
+@kernel(parallel=True)
+def mask_seen(scores: FloatArray, indptr: PointerArray, indices: IndexArray, users: IndexArray) -> None:
+    """Write -∞ in place where a user has seen an item.
+
+    Parameters
+    ----------
+    scores : float32 array, shape (rows, items)
+        Row r belongs to ``users[r]``.
+    indptr : int64 array, shape (users of the catalogue + 1,)
+        User u has seen ``indices[indptr[u]:indptr[u + 1]]``.
+    indices : int32 array
+        Items seen.
+    users : int32 array, shape (rows,)
+    """
+    for row in numba.prange(scores.shape[0]):
+        user = users[row]
+        for place in range(indptr[user], indptr[user + 1]):
+            scores[row, indices[place]] = -np.inf
+
+
+@kernel()
+def _worse(score: float, order: int, than_score: float, than_order: int) -> bool:
+    return score < than_score or (score == than_score and order > than_order)
+
+
+@kernel()
+def _sink(scores: FloatArray, orders: IndexArray, size: int, start: int) -> None:
+    """Restore the heap, worst entry first, below `start`."""
+    score, order = scores[start], orders[start]
+    place = start
+    while True:
+        child = 2 * place + 1
+        if child >= size:
+            break
+        if child + 1 < size and _worse(scores[child + 1], orders[child + 1], scores[child], orders[child]):
+            child += 1
+        if not _worse(scores[child], orders[child], score, order):
+            break
+        scores[place], orders[place] = scores[child], orders[child]
+        place = child
+    scores[place], orders[place] = score, order
+
+
+@kernel()
+def _offer(scores: FloatArray, orders: IndexArray, size: int, score: float, order: int) -> int:
+    """Put an entry into the heap if it belongs there, and return the new size; entries come in increasing order."""
+    if size == scores.size:
+        if score > scores[0]:
+            scores[0], orders[0] = score, order
+            _sink(scores, orders, size, 0)
+        return size
+    place = size
+    while place > 0:
+        parent = (place - 1) // 2
+        if not _worse(score, order, scores[parent], orders[parent]):
+            break
+        scores[place], orders[place] = scores[parent], orders[parent]
+        place = parent
+    scores[place], orders[place] = score, order
+    return size + 1
+
+
+@kernel()
+def _offer_row(row: FloatArray, scores: FloatArray, orders: IndexArray) -> int:
+    """Offer every score of a row above -∞ to an empty heap and return the heap's size."""
+    size, item = 0, 0
+    while item < row.size and size < scores.size:
+        if row[item] > -np.inf:
+            size = _offer(scores, orders, size, row[item], item)
+        item += 1
+    while item < row.size:
+        stop = min(item + _LANES, row.size)
+        above = np.float32(0)
+        least = scores[0]
+        for place in range(item, stop):
+            above += np.float32(1) if row[place] > least else np.float32(0)
+        if above > 0:
+            for place in range(item, stop):
+                if row[place] > scores[0]:
+                    size = _offer(scores, orders, size, row[place], place)
+        item = stop
+    return size
+
+
+@kernel(parallel=True)
+def select(
+    scores: FloatArray, k: int, late_indptr: PointerArray, late_items: IndexArray
+) -> tuple[IndexArray, FloatArray]:
+    """Find the k best items of each row; the scores must not hold NaN.
+
+    A heap of k entries takes what beats its worst entry, so a row is read once and hardly ever touched twice.
+
+    Parameters
+    ----------
+    scores : float32 array, shape (rows, items)
+        C-contiguous; -∞ excludes an item. Unchanged on return.
+    k : int
+        Length of the lists, at least 1.
+    late_indptr : int64 array, shape (rows + 1,)
+        Among equal scores the items ``late_items[late_indptr[r]:late_indptr[r + 1]]`` of row r come last; other ties
+        are in order of the item index.
+    late_items : int32 array
+        Distinct within each row.
+
+    Returns
+    -------
+    items : int32 array, shape (rows, k)
+        Best first; -1 where a row has fewer than k items left.
+    best : float32 array, shape (rows, k)
+        Their scores; -∞ where there is no item.
+    """
+    rows, n_items = scores.shape
+    items = np.full((rows, k), -1, np.int32)
+    best = np.full((rows, k), -np.inf, np.float32)
+    late_scores = np.empty(late_items.size, np.float32)
+    for row in numba.prange(rows):
+        start, stop = late_indptr[row], late_indptr[row + 1]
+        for late in range(start, stop):
+            late_scores[late] = scores[row, late_items[late]]
+            scores[row, late_items[late]] = -np.inf
+        size = _offer_row(scores[row], best[row], items[row])
+        for late in range(start, stop):
+            scores[row, late_items[late]] = late_scores[late]
+            if late_scores[late] > -np.inf:
+                # Past n_items the order of an entry says that it is late; the item is order - n_items.
+                size = _offer(best[row], items[row], size, late_scores[late], n_items + late_items[late])
+        for last in range(size - 1, 0, -1):
+            best[row, 0], best[row, last] = best[row, last], best[row, 0]
+            items[row, 0], items[row, last] = items[row, last], items[row, 0]
+            _sink(best[row], items[row], last, 0)
+        for place in range(size):
+            if items[row, place] >= n_items:
+                items[row, place] -= n_items
+    return items, best
+
+
+@kernel(parallel=True)
+def ranks(
+    scores: FloatArray, indptr: PointerArray, items: IndexArray
+) -> tuple[PointerArray, PointerArray, PointerArray]:
+    """Count, for given items of each row, how many items score higher or just as high.
+
+    Parameters
+    ----------
+    scores : float32 array, shape (rows, items)
+        C-contiguous, without NaN; -∞ excludes an item.
+    indptr : int64 array, shape (rows + 1,)
+        Row r asks for ``items[indptr[r]:indptr[r + 1]]``.
+    items : int32 array, shape (n,)
+
+    Returns
+    -------
+    above : int64 array, shape (n,)
+        Items of the row with a higher score. For an excluded item: all that are not excluded.
+    tied : int64 array, shape (n,)
+        Other items with the same score; 0 for an excluded item.
+    candidates : int64 array, shape (rows,)
+        Items of the row that are not excluded.
+    """
+    above = np.zeros(items.size, np.int64)
+    tied = np.zeros(items.size, np.int64)
+    candidates = np.zeros(scores.shape[0], np.int64)
+    for row in numba.prange(scores.shape[0]):
+        for first in range(0, scores.shape[1], _TILE):
+            tile = scores[row, first : first + _TILE]
+            # Counting in float32 vectorises, and is exact up to 2²⁴.
+            there = np.float32(0)
+            for place in range(tile.size):
+                there += np.float32(1) if tile[place] > -np.inf else np.float32(0)
+            candidates[row] += np.int64(there)
+            for ask in range(indptr[row], indptr[row + 1]):
+                score = scores[row, items[ask]]
+                higher, equal = np.float32(0), np.float32(0)
+                for place in range(tile.size):
+                    higher += np.float32(1) if tile[place] > score else np.float32(0)
+                    equal += np.float32(1) if tile[place] == score else np.float32(0)
+                above[ask] += np.int64(higher)
+                tied[ask] += np.int64(equal)
+        for ask in range(indptr[row], indptr[row + 1]):
+            excluded = scores[row, items[ask]] == -np.inf
+            tied[ask] = 0 if excluded else tied[ask] - 1
+    return above, tied, candidates
+
+
+def top_k(
+    scores: FloatArray, seen_indptr: PointerArray | None, seen_indices: IndexArray | None, users: IndexArray, k: int
+) -> tuple[IndexArray, FloatArray]:
+    """Recommend: mask what each user has seen, and find the k best of the rest.
+
+    Parameters
+    ----------
+    scores : float32 array, shape (rows, items)
+        C-contiguous and writable; changed in place. A score of -∞ excludes an item.
+    seen_indptr, seen_indices : int64 and int32 arrays, or None
+        CSR of seen items over all users of the catalogue (`Ratings.user_indptr` and `Ratings.items`); None masks
+        nothing.
+    users : int32 array, shape (rows,)
+        User index of each row.
+    k : int
+        Length of the lists, at least 1.
+
+    Returns
+    -------
+    items : int32 array, shape (rows, k)
+        Best first, equal scores in order of item index; -1 where fewer than k items are left.
+    best : float32 array, shape (rows, k)
+        Their scores; -∞ where there is no item.
+
+    Raises
+    ------
+    ModelError
+        If a score is NaN or +∞.
+    """
+    if k < 1:
+        raise ModelError(f"A list of {k} items was asked for.", "Ask for at least one.")
+    check = check_scores(scores)
+    wrong = np.flatnonzero((check == NOT_A_NUMBER) | (check == INFINITE))
+    if wrong.size:
+        raise ModelError(
+            f"The scores of {wrong.size} of {users.size} users are not finite, the first being user index "
+            f"{users[wrong[0]]}.",
+            "The fit has diverged: lower the learning rate or raise the regularisation.",
+        )
+    if seen_indptr is not None and seen_indices is not None:
+        mask_seen(scores, seen_indptr, seen_indices, users)
+    return select(scores, k, np.zeros(users.size + 1, np.int64), np.zeros(0, np.int32))

@@ -1,0 +1,60 @@
+"""A fixed number of each user's latest ratings to test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mfx.interfaces import Ratings, Split
+from mfx.registry import register
+from mfx.settings import Component, setting
+from mfx.split.parts import build, require_timestamps
+
+
+@register("split", "leave_last_out")
+@dataclass(kw_only=True)
+class LeaveLastOut(Component):
+    """The last rating of each user to test, and the last but one to valid.
+
+    A user gives to test, and then to valid, only while at least one rating stays in train.
+
+    Parameters
+    ----------
+    count : int
+        Ratings of each user in test.
+    valid_count : int
+        Ratings of each user in valid, taken from what remains; 0 for no valid part, hence no early stopping.
+    """
+
+    count: int = setting(1, ge=1)
+    valid_count: int = setting(1, ge=0)
+
+    def split(self, ratings: Ratings) -> Split:
+        """Sort each user's ratings by timestamp and item id and cut them from the end.
+
+        Raises
+        ------
+        SplitError
+            If a part would be empty, or timestamps are missing.
+        """
+        from mfx.solver.segments import label_tails
+
+        timestamps = require_timestamps(ratings, "leave_last_out")
+        spare = np.maximum(ratings.user_counts - 1, 0)
+        test = np.minimum(self.count, spare)
+        valid = np.minimum(self.valid_count, spare - test)
+        labels = label_tails(ratings.user_indptr, timestamps, test, valid)
+        rule = (
+            f"leave last out: each user's last {self.count} to test and the {self.valid_count} before to valid, as far "
+            "as one rating stays in train (test served first); equal timestamps in order of item id"
+        )
+        return build(
+            ratings,
+            labels,
+            rule,
+            splitter="leave_last_out",
+            more_test="No user has two ratings; use more data.",
+            more_valid="No user has enough ratings; lower split.count, or set split.valid_count=0.",
+            no_valid=self.valid_count == 0,
+        )

@@ -1,0 +1,78 @@
+"""From a label per rating to a checked `Split`."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mfx.errors import SplitError
+from mfx.interfaces import PointerArray, Ratings, Split
+
+TRAIN, VALID, TEST = np.int8(0), np.int8(1), np.int8(2)
+ASIDE = np.int8(3)
+
+Labels = NDArray[np.int8]
+
+
+def build(
+    ratings: Ratings, labels: Labels, rule: str, *, splitter: str, more_test: str, more_valid: str, no_valid: bool
+) -> Split:
+    """Make the split that the labels describe.
+
+    Parameters
+    ----------
+    ratings : Ratings
+        All ratings.
+    labels : int8 array, shape (n,)
+        `TRAIN`, `VALID`, `TEST` or `ASIDE` for each rating.
+    rule : str
+        One line for people.
+    splitter : str
+        Name of the component, for errors.
+    more_test, more_valid : str
+        What to change when test, or valid, is empty.
+    no_valid : bool
+        Whether an empty valid was asked for.
+
+    Raises
+    ------
+    SplitError
+        If a part is empty, and not on purpose.
+    """
+    train, valid, test = (ratings.take(labels == part) for part in (TRAIN, VALID, TEST))
+    where = f"split '{splitter}' of {len(ratings):,} ratings of '{ratings.name}'"
+    if not len(test):
+        raise SplitError(f"{where}: the test part is empty.", more_test)
+    if not len(train):
+        raise SplitError(f"{where}: the train part is empty.", "Lower the share of test and valid, or use more data.")
+    if not len(valid) and not no_valid:
+        raise SplitError(f"{where}: the valid part is empty.", more_valid)
+    return Split(train, valid, test, rule)
+
+
+def require_ratings(ratings: Ratings, splitter: str) -> None:
+    """Refuse to split nothing."""
+    if not len(ratings):
+        raise SplitError(f"split '{splitter}': the data set '{ratings.name}' has no ratings.", "Check dataset filters.")
+
+
+def require_timestamps(ratings: Ratings, splitter: str) -> PointerArray:
+    """Return the timestamps.
+
+    Raises
+    ------
+    SplitError
+        If the ratings have none.
+    """
+    require_ratings(ratings, splitter)
+    if ratings.timestamps is None:
+        raise SplitError(
+            f"split '{splitter}' needs timestamps, which '{ratings.name}' lacks.",
+            "Choose split=random or split=item_stratified, or map a timestamp column.",
+        )
+    return ratings.timestamps
+
+
+def share_text(fraction: float) -> str:
+    """Write a share for a rule, such as ``0.2`` or ``none``."""
+    return str(fraction) if fraction else "none"

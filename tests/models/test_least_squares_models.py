@@ -1,0 +1,270 @@
+"""The least squares family: the objective, its minimum, both reports' parametrisations, cold items."""
+
+import numba
+import numpy as np
+import pytest
+from conftest import planted_ratings
+
+from mfx.errors import ModelError, SettingError
+from mfx.interfaces import Features, Ratings
+from mfx.models.als import ALS
+from mfx.models.bias import Bias
+from mfx.models.genre_als import GenreALS
+from mfx.models.least_squares import LeastSquaresModel
+
+MODELS = [
+    Bias(epochs=8),
+    ALS(factors=5, reg=2.0, epochs=12),
+    ALS(factors=5, reg=0.1, per_count=True, epochs=12),
+    ALS(factors=5, user_reg=1.0, item_reg=4.0, mean=False, epochs=12),
+    GenreALS(factors=5, genre_weight=20.0, epochs=12),
+    GenreALS(factors=5, genre_weight=20.0, pooling="sum", genre_update="factors", epochs=12),
+    GenreALS(factors=3, reg=0.1, per_count=True, genre_weight=5.0, epochs=12),
+]
+
+
+def name_of(model: LeastSquaresModel) -> str:
+    return "-".join([model.name, *(f"{k}={v}" for k, v in model.settings().items() if v != getattr(type(model)(), k))])
+
+
+def squared_errors(model: LeastSquaresModel, ratings: Ratings) -> float:
+    users, items = ratings.users, ratings.items
+    u, v = model.user_table_.astype(np.float64), model.item_table_.astype(np.float64)
+    predicted = model.offset_ + u[users, -1] + v[items, -1] + (u[users, :-1] * v[items, :-1]).sum(axis=1)
+    return float(np.square(ratings.values - predicted).sum())
+
+
+def objective(model: LeastSquaresModel, ratings: Ratings) -> float:
+    """Compute the objective of DESIGN in float64, from the tables alone."""
+    u, v = model.user_table_.astype(np.float64), model.item_table_.astype(np.float64)
+    user_scale = np.maximum(ratings.user_counts, 1) if model.per_count else np.ones(len(u))
+    item_scale = np.maximum(ratings.item_counts, 1) if model.per_count else np.ones(len(v))
+    total = squared_errors(model, ratings)
+    for table, scale, ridge in ((u, user_scale, model.user_ridge()), (v, item_scale, model.item_ridge())):
+        total += ridge.factors * (scale[:, None] * table[:, :-1] ** 2).sum()
+        total += ridge.bias * (scale * table[:, -1] ** 2).sum()
+    if isinstance(model, GenreALS):
+        genres = model.pooled(ratings.catalogue.item_features["genres"])
+        total += model.genre_weight * np.square(v[:, :-1] - genres @ model.genre_map_).sum()
+        total += model.genre_reg * np.square(model.genre_map_).sum()
+    return float(total)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=name_of)
+def test_the_logged_losses_are_those_of_the_definition(model, planted):
+    logged = []
+
+    def check(fitted, epoch):
+        logged.append(epoch.losses)
+        assert epoch.losses["objective"] == pytest.approx(objective(fitted, planted), rel=1e-5)
+        rmse = np.sqrt(squared_errors(fitted, planted) / len(planted))
+        assert epoch.losses["rmse"] == pytest.approx(rmse, rel=1e-4)
+        return False
+
+    model.fit(planted, on_epoch=check)
+    assert len(logged) == model.epochs
+
+
+@pytest.mark.parametrize("model", MODELS, ids=name_of)
+def test_the_objective_falls_at_every_half_step(model, planted, monkeypatch):
+    values = []
+    update = type(model).update_items
+
+    def update_and_note(self, by_item):
+        values.append(objective(self, planted))
+        update(self, by_item)
+        values.append(objective(self, planted))
+
+    monkeypatch.setattr(type(model), "update_items", update_and_note)
+    model.fit(planted)
+    values.append(objective(model, planted))
+    values = np.array(values)
+    assert (np.diff(values) <= 1e-6 * values[:-1]).all()
+    assert values[-1] < 0.8 * values[0]
+
+
+def test_the_map_through_the_ratings_lowers_the_objective_by_itself(planted, monkeypatch):
+    """The half-step above joins items and map; here the map's part alone must not raise the objective."""
+    from mfx.solver import feature_map
+
+    model = GenreALS(factors=4, genre_weight=20.0, epochs=6)
+    step = feature_map.step_through_ratings
+    pairs = []
+
+    def step_and_note(weights, features, deviations, curvature, **settings):
+        before = objective(model, planted)
+        found = step(weights, features, deviations, curvature, **settings)
+        kept_map, kept_items = model.genre_map_, model.item_table_.copy()
+        model.genre_map_ = found
+        model.item_table_[:, :-1] = features @ found + deviations
+        pairs.append((before, objective(model, planted)))
+        model.genre_map_ = kept_map
+        model.item_table_[:] = kept_items
+        return found
+
+    monkeypatch.setattr(feature_map, "step_through_ratings", step_and_note)
+    model.fit(planted)
+    before, after = np.array(pairs).T
+    assert (after <= before * (1 + 1e-6)).all()
+    assert (after[:3] < before[:3] * (1 - 1e-4)).all()
+
+
+@pytest.mark.parametrize("model", MODELS, ids=name_of)
+def test_a_stored_row_is_the_fold_in_of_its_ratings_bit_for_bit(model, planted):
+    model.fit(planted)
+    for user in (0, 7, 59):
+        part = slice(planted.user_indptr[user], planted.user_indptr[user + 1])
+        folded = model.fold_in(planted.catalogue.item_ids[planted.items[part]], planted.values[part])
+        np.testing.assert_array_equal(folded.row, model.user_table_[user])
+        expected = model.score_users(np.array([user], dtype=np.int32))[0]
+        np.testing.assert_allclose(folded.scores, expected, rtol=1e-6)
+
+
+def test_fold_in_without_bias_is_equation_6_of_fokam(planted):
+    model = ALS(factors=4, reg=2.0).fit(planted)
+    items, ratings = np.array([3, 8, 20]), np.array([5.0, 4.0, 1.0])
+    folded = model.fold_in(planted.catalogue.item_ids[items], ratings, bias=False)
+    v = model.item_factors_[items].astype(np.float64)
+    expected = np.linalg.solve(v.T @ v + 2.0 * np.eye(4), v.T @ (ratings - model.offset_ - model.item_bias_[items]))
+    np.testing.assert_allclose(folded.row[:-1], expected, rtol=1e-4)
+    assert folded.row[-1] == 0.0
+
+
+def test_koto_precisions_are_a_fixed_point_of_the_reports_updates(planted):
+    """At convergence the updates (6), (7), (9) and (10) of Koto, in their own parameters, change nothing."""
+    precision, tau, gamma = 2.0, 6.0, 3.0
+    model = ALS.from_precisions(
+        precision=precision, factor_precision=tau, bias_precision=gamma, factors=2, epochs=600
+    ).fit(planted)
+    assert model.mean is False
+    assert model.offset_ == 0.0
+    u, v = model.user_table_.astype(np.float64), model.item_table_.astype(np.float64)
+    for own, other, index, partner in ((u, v, planted.users, planted.items), (v, u, planted.items, planted.users)):
+        for row in range(0, len(own) - 1, 7):
+            rated = partner[index == row]
+            r = planted.values[index == row].astype(np.float64)
+            factors, bias = other[rated, :-1], other[rated, -1]
+            b = precision * (r - factors @ own[row, :-1] - bias).sum() / (precision * len(r) + gamma)
+            w = np.linalg.solve(
+                precision * factors.T @ factors + tau * np.eye(2), precision * factors.T @ (r - own[row, -1] - bias)
+            )
+            assert own[row, -1] == pytest.approx(b, abs=2e-3)
+            np.testing.assert_allclose(own[row, :-1], w, atol=2e-3)
+
+
+def test_fokam_reg_makes_the_gradient_of_equation_2_vanish(planted):
+    lam = 3.0
+    model = ALS.from_single_reg(lam, factors=2, epochs=600).fit(planted)
+    assert (model.reg, model.bias_reg) == (lam, lam)
+    u, v = model.user_table_.astype(np.float64), model.item_table_.astype(np.float64)
+    users, items = planted.users, planted.items
+    residual = planted.values - model.offset_ - u[users, -1] - v[items, -1]
+    residual = residual - (u[users, :-1] * v[items, :-1]).sum(axis=1)
+    gradient = lam * u[:, :-1]
+    np.add.at(gradient, users, -residual[:, None] * v[items, :-1])
+    assert np.abs(gradient).max() < 0.02
+    gradient = lam * v[:, -1]
+    np.add.at(gradient, items, -residual)
+    assert np.abs(gradient).max() < 0.02
+
+
+def test_planted_factors_are_found_to_within_the_noise():
+    ratings = planted_ratings(n_users=300, n_items=200, noise=0.2, density=0.3, seed=5)
+    held_out = np.random.default_rng(0).random(len(ratings)) < 0.1
+    train, test = ratings.take(~held_out), ratings.take(held_out)
+    errors = {}
+    for model in (Bias(), ALS(factors=3, reg=0.3, bias_reg=0.3, epochs=40)):
+        predicted = model.fit(train).score_pairs(test.users, test.items)
+        errors[model.name] = np.sqrt(np.mean((predicted - test.values) ** 2))
+    assert errors["als"] < 0.25
+    assert errors["bias"] > 0.6
+
+
+def test_genres_carry_over_to_items_without_ratings():
+    ratings = planted_ratings(n_users=300, n_items=200, noise=0.2, density=0.3, seed=6)
+    cold = ratings.items % 5 == 0
+    train, test = ratings.take(~cold), ratings.take(cold)
+
+    def error(model, data):
+        scores = model.fit(data).score_pairs(test.users, test.items)
+        return np.sqrt(np.mean((scores - test.values) ** 2))
+
+    genres = train.catalogue.item_features["genres"]
+    rows = [[genres.names[j] for j in genres.indices[a:b]] for a, b in zip(genres.indptr, genres.indptr[1:], strict=False)]
+    order = np.random.default_rng(0).permutation(len(rows))
+    shuffled = Features.from_lists([rows[j] for j in order])
+    from dataclasses import replace
+
+    permuted = replace(train, catalogue=replace(train.catalogue, item_features={"genres": shuffled}))
+    settings = {"factors": 3, "reg": 0.5, "genre_weight": 5.0}
+    true, false, bias = error(GenreALS(**settings), train), error(GenreALS(**settings), permuted), error(Bias(), train)
+    assert true < 0.9 * bias
+    assert true < 0.9 * false
+
+
+def test_new_items_are_predicted_as_items_without_ratings_of_the_same_genres(planted):
+    model = GenreALS(factors=4, genre_weight=20.0).fit(planted)
+    genres = planted.catalogue.item_features["genres"]
+    last = [genres.names[j] for j in genres.indices[genres.indptr[-2] :]]
+    users = planted.catalogue.user_ids[:5]
+    new = model.predict_new_items(users, [last])[:, 0]
+    np.testing.assert_allclose(new, model.predict(users, planted.catalogue.item_ids[-1]), rtol=1e-5)
+    with pytest.raises(ModelError, match="Unknown genres: Space"):
+        model.predict_new_items(users, [["Space"]])
+
+
+def test_genre_als_says_when_there_are_no_genres(planted):
+    from dataclasses import replace
+
+    bare = replace(planted, catalogue=replace(planted.catalogue, item_features={}))
+    with pytest.raises(ModelError, match="genres of items"):
+        GenreALS().fit(bare)
+    with pytest.raises(ModelError, match="genre_update=factors"):
+        GenreALS(factors=2000).fit(planted)
+
+
+def test_the_seed_decides_and_threads_do_not(planted):
+    before = numba.get_num_threads()
+    try:
+        numba.set_num_threads(1)
+        one = GenreALS(factors=4, epochs=3).fit(planted)
+        numba.set_num_threads(min(2, numba.config.NUMBA_NUM_THREADS))
+        two = GenreALS(factors=4, epochs=3).fit(planted)
+    finally:
+        numba.set_num_threads(before)
+    for name, array in one.state().items():
+        np.testing.assert_array_equal(array, two.state()[name])
+    other = GenreALS(factors=4, epochs=3, seed=2).fit(planted)
+    assert not np.array_equal(one.user_table_, other.user_table_)
+
+
+def test_clipping_keeps_predictions_on_the_scale(planted):
+    loose = ALS(factors=5, reg=0.1).fit(planted)
+    tight = ALS(factors=5, reg=0.1, clip=True).fit(planted)
+    users, items = (index.ravel().astype(np.int32) for index in np.indices((planted.n_users, planted.n_items)))
+    scores = loose.score_pairs(users, items)
+    assert scores.max() > planted.scale.high
+    np.testing.assert_array_equal(tight.score_pairs(users, items), scores.clip(0.5, 5.0))
+
+
+def test_divergence_is_an_error_with_advice(planted):
+    from dataclasses import replace
+
+    huge = replace(planted, values=planted.values * np.float32(1e30))
+    with pytest.raises(ModelError, match="diverged in epoch 1"):
+        ALS(factors=3).fit(huge)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"factors": -3}, "ALS.factors=-3 must be at least 1"),
+        ({"reg": float("nan")}, "ALS.reg=nan must be a finite number"),
+        ({"epochs": 2.5}, "ALS.epochs=2.5 must be of type int"),
+        ({"bias_reg": -1.0}, "ALS.bias_reg=-1.0 must be at least 0"),
+        ({"user_reg": -1.0}, "ALS.user_reg=-1.0 must be at least 0"),
+    ],
+)
+def test_settings_out_of_range_are_refused(settings, message):
+    with pytest.raises(SettingError, match=message.replace(".", r"\.")):
+        ALS(**settings)

@@ -1,0 +1,182 @@
+"""What every model inherits: raw ids, lists, state, saving."""
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+from mfx.errors import ModelError
+from mfx.models.als import ALS
+from mfx.models.base import Recommender
+from mfx.models.bias import Bias
+from mfx.models.genre_als import GenreALS
+from mfx.models.popularity import Popularity
+
+MODELS = [Popularity(), Bias(), ALS(factors=4), GenreALS(factors=4, pooling="sum")]
+
+
+@pytest.fixture(params=MODELS, ids=lambda model: model.name)
+def model(request, planted) -> Recommender:
+    return request.param.fit(planted)
+
+
+def test_predict_translates_raw_ids(model, planted):
+    users, items = planted.catalogue.user_ids[[5, 0, 7]], planted.catalogue.item_ids[[1, 2, 3]]
+    expected = model.score_users(np.array([5, 0, 7], dtype=np.int32))[[0, 1, 2], [1, 2, 3]]
+    np.testing.assert_allclose(model.predict(users, items), expected, rtol=1e-6)
+    np.testing.assert_allclose(model.predict(users, items[1])[1], expected[1], rtol=1e-6)
+
+
+def test_lists_hold_the_best_unseen_items_in_order(model, planted):
+    frame = model.recommend(planted.catalogue.user_ids, k=5)
+    assert list(frame.columns) == ["user_id", "item_id", "score", "rank"]
+    scores = model.score_users(np.arange(planted.n_users, dtype=np.int32))
+    scores[planted.users, planted.items] = -np.inf
+    for user in range(planted.n_users):
+        order = np.lexsort((np.arange(planted.n_items), -scores[user]))[:5]
+        got = frame[frame.user_id == planted.catalogue.user_ids[user]]
+        assert got.item_id.tolist() == planted.catalogue.item_ids[order].tolist()
+        assert got["rank"].tolist() == [1, 2, 3, 4, 5]
+        np.testing.assert_array_equal(got.score, scores[user, order])
+
+
+def test_lists_respect_support_choice_and_seen_items(model, planted):
+    counts = planted.item_counts
+    floor = int(np.median(counts))
+    frame = model.recommend([100], k=100, min_ratings=floor, exclude_seen=False)
+    assert len(frame) == (counts >= floor).sum()
+    among = planted.catalogue.item_ids[[2, 4, 6]]
+    assert set(model.recommend([101], k=10, among=among, exclude_seen=False).item_id) == set(among)
+    seen = set(planted.catalogue.item_ids[planted.items[planted.users == 0]])
+    everything = model.recommend([100], k=100)
+    assert set(everything.item_id) == set(planted.catalogue.item_ids) - seen
+
+
+def test_bias_weight_ranks_by_the_weighted_sum(planted):
+    model = ALS(factors=4).fit(planted)
+    frame = model.recommend([100], k=40, bias_weight=0.0, exclude_seen=False)
+    affinity = model.item_factors_ @ model.user_factors_[0]
+    assert frame.item_id.tolist() == planted.catalogue.item_ids[np.argsort(-affinity, kind="stable")].tolist()
+    with pytest.raises(ModelError, match="no item bias"):
+        Popularity().fit(planted).recommend([100], bias_weight=0.5)
+
+
+def test_a_folded_user_gets_the_list_of_a_stored_user_with_the_same_ratings(model, planted):
+    mine = planted.users == 3
+    folded = model.fold_in(planted.catalogue.item_ids[planted.items[mine]][::-1], planted.values[mine][::-1])
+    stored = model.recommend([103], k=6, min_ratings=2)
+    frame = folded.recommend(k=6, min_ratings=2)
+    assert frame.item_id.tolist() == stored.item_id.tolist()
+    np.testing.assert_allclose(folded.predict(frame.item_id), frame.score)
+
+
+def test_similar_items_are_those_with_the_largest_cosine(planted):
+    model = ALS(factors=4).fit(planted)
+    frame = model.similar_items(1004, k=3)
+    v = model.item_factors_ / np.maximum(np.linalg.norm(model.item_factors_, axis=1, keepdims=True), 1e-30)
+    cosines = v @ v[2]
+    cosines[2] = -2
+    assert frame.item_id.tolist() == planted.catalogue.item_ids[np.argsort(-cosines)[:3]].tolist()
+    for other in (Bias(), Popularity()):
+        with pytest.raises(ModelError, match="no item factors"):
+            other.fit(planted).similar_items(1004)
+
+
+def test_mistakes_are_named(model, planted):
+    with pytest.raises(ModelError, match="1 unknown user ids, the first is 7"):
+        model.predict([100, 7], [1000, 1002])
+    with pytest.raises(ModelError, match="unknown item ids, the first is 1"):
+        model.fold_in([1], [5.0])
+    with pytest.raises(ModelError, match="each item once"):
+        model.fold_in([1000, 1000], [5.0, 4.0])
+    with pytest.raises(ModelError, match="one rating an item"):
+        model.fold_in([1000, 1002], [5.0])
+    with pytest.raises(ModelError, match="finite"):
+        model.fold_in([1000], [np.nan])
+    with pytest.raises(ModelError):
+        model.recommend([100], k=0)
+    with pytest.raises(ModelError, match="no ratings"):
+        type(model)().fit(planted.take(np.zeros(len(planted), dtype=bool)))
+    with pytest.raises(ModelError, match="not fitted"):
+        type(model)().recommend([100])
+
+
+def test_saving_and_loading_keeps_every_number_and_never_pickles(model, planted, tmp_path):
+    folder = model.save(tmp_path / "model")
+    again = type(model).load(folder)
+    assert again.settings() == model.settings()
+    users = np.arange(planted.n_users, dtype=np.int32)
+    np.testing.assert_array_equal(again.score_users(users), model.score_users(users))
+    assert again.recommend(k=3).equals(model.recommend(k=3))
+    assert again.catalogue_.titles.tolist() == planted.catalogue.titles.tolist()
+    genres = again.catalogue_.item_features["genres"]
+    np.testing.assert_array_equal(genres.dense(), planted.catalogue.item_features["genres"].dense())
+    assert sorted(path.name for path in folder.iterdir()) == ["arrays.npz", "model.json"]
+    with zipfile.ZipFile(folder / "arrays.npz") as archive:
+        for name in archive.namelist():
+            assert b"'descr': '|O'" not in archive.read(name)[:200]
+
+
+def test_text_ids_survive(tmp_path):
+    from mfx.interfaces import Ratings
+
+    ratings = Ratings.from_columns(["zoë", "bob", "bob"], ["x", "x", "ÿ y"], [1.0, 5.0, 3.0])
+    model = ALS(factors=1).fit(ratings)
+    again = ALS.load(model.save(tmp_path / "model"))
+    assert again.catalogue_.user_ids.tolist() == ["bob", "zoë"]
+    assert again.predict("zoë", "ÿ y") == model.predict("zoë", "ÿ y")
+
+
+def test_tampered_missing_and_foreign_models_are_refused(planted, tmp_path):
+    folder = ALS(factors=2).fit(planted).save(tmp_path / "model")
+    with pytest.raises(ModelError, match="not Bias"):
+        Bias.load(folder)
+    with pytest.raises(ModelError, match="holds no saved model"):
+        ALS.load(tmp_path / "nowhere")
+    about = json.loads((folder / "model.json").read_text())
+    for change, message in (
+        ({"format": 99}, "format 99"),
+        ({"model": "als9"}, "no model called 'als9'"),
+        ({"settings": {"factors": -1}}, "must be at least 1"),
+        ({"settings": {"factor": 1}}, "no setting 'factor'"),
+        ({"scale": None}, "incomplete"),
+    ):
+        (folder / "model.json").write_text(json.dumps(about | change))
+        with pytest.raises(ModelError, match=message):
+            ALS.load(folder)
+    (folder / "model.json").write_text("{")
+    with pytest.raises(ModelError, match="cannot be read"):
+        ALS.load(folder)
+    (folder / "model.json").write_text(json.dumps(about))
+    content = (folder / "arrays.npz").read_bytes()
+    (folder / "arrays.npz").write_bytes(content[:-100] + bytes(100))
+    with pytest.raises(ModelError, match="damaged"):
+        ALS.load(folder)
+
+
+def test_saving_into_a_folder_with_other_files_is_refused(planted, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(ModelError, match="other files"):
+        Popularity().fit(planted).save(tmp_path)
+
+
+def test_state_can_be_put_back(planted):
+    model = ALS(factors=3, epochs=2).fit(planted)
+    kept, scores = model.state(), model.score_users(np.array([1], dtype=np.int32))
+    model.fit(planted.take(planted.users < 30))
+    model.restore(kept)
+    np.testing.assert_array_equal(model.score_users(np.array([1], dtype=np.int32)), scores)
+    with pytest.raises(ModelError, match="keeps"):
+        model.restore({"user_table_": kept["user_table_"]})
+
+
+def test_the_callback_can_stop_a_fit(planted):
+    epochs = []
+
+    def stop_at_three(_, epoch):
+        epochs.append(epoch.number)
+        return epoch.number == 3
+
+    ALS(factors=2, epochs=10).fit(planted, on_epoch=stop_at_three)
+    assert epochs == [1, 2, 3]

@@ -1,0 +1,168 @@
+"""Row solves against closed forms in float64."""
+
+import numba
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mfx.solver.layout import SparseRows
+from mfx.solver.least_squares import Prior, Ridge, solve_rows, solve_rows_and_accumulate
+
+
+def problem(n_factors: int, counts: list[int], n_other: int = 400, seed: int = 0):
+    rng = np.random.default_rng(seed)
+    indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    indices = np.concatenate([np.sort(rng.choice(n_other, size=c, replace=False)) for c in counts]).astype(np.int32)
+    values = rng.normal(3.5, 1.0, size=indices.size).astype(np.float32)
+    other = rng.normal(size=(n_other, n_factors + 1)).astype(np.float32)
+    return SparseRows(indptr, indices, values), other
+
+
+def closed_form(rows: SparseRows, other, ridge: Ridge, offset: float, prior: Prior | None):
+    """Solve each row's normal equations in float64; return solutions and objective values."""
+    solutions, minima = [], []
+    for row in range(rows.n_rows):
+        part = slice(rows.indptr[row], rows.indptr[row + 1])
+        side = other[rows.indices[part]].astype(np.float64)
+        design = np.column_stack([side[:, :-1], np.full(len(side), 1.0 if ridge.with_bias else 0.0)])
+        target = rows.values[part].astype(np.float64) - offset - side[:, -1]
+        scale = max(len(side), 1) if ridge.per_count else 1
+        penalty = scale * ridge.weights(other.shape[1] - 1).astype(np.float64)
+        pull = np.zeros_like(penalty) if prior is None else prior.weights.astype(np.float64)
+        centre = np.zeros_like(penalty) if prior is None else prior.centres[row].astype(np.float64)
+        w = np.linalg.solve(design.T @ design + np.diag(penalty + pull), design.T @ target + pull * centre)
+        solutions.append(w)
+        minima.append(np.square(target - design @ w).sum() + (penalty * w**2).sum() + (pull * (w - centre) ** 2).sum())
+    return np.array(solutions), np.array(minima)
+
+
+COUNTS = [0, 1, 2, 7, 8, 9, 0, 127, 128, 129, 300, 0]
+
+
+@pytest.mark.parametrize("n_factors", [0, 1, 3, 6, 7, 13, 20, 33])
+@pytest.mark.parametrize("per_count", [False, True])
+@pytest.mark.parametrize("with_bias", [False, True])
+@pytest.mark.parametrize("with_prior", [False, True])
+def test_solutions_and_minima_are_those_of_the_normal_equations(n_factors, per_count, with_bias, with_prior):
+    rows, other = problem(n_factors, COUNTS)
+    rng = np.random.default_rng(1)
+    prior = None
+    if with_prior:
+        weights = np.full(n_factors + 1, 7.0, dtype=np.float32)
+        weights[-1] = 0.0
+        prior = Prior(rng.normal(size=(rows.n_rows, n_factors + 1)).astype(np.float32), weights)
+    ridge = Ridge(factors=2.5, bias=1.5, per_count=per_count, with_bias=with_bias)
+    out = np.full((rows.n_rows, n_factors + 1), np.nan, dtype=np.float32)
+    minima = solve_rows(rows, other, out, ridge, offset=3.5, prior=prior)
+    expected, expected_minima = closed_form(rows, other, ridge, 3.5, prior)
+    np.testing.assert_allclose(out, expected, rtol=2e-4, atol=2e-5)
+    np.testing.assert_allclose(minima, expected_minima, rtol=2e-5, atol=1e-4)
+    if not with_bias:
+        assert (out[:, -1] == 0).all()
+
+
+@settings(max_examples=50)
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=12), st.integers(0, 9), st.integers(0, 10**6))
+def test_any_shape_of_rows_agrees_with_the_closed_form(counts, n_factors, seed):
+    rows, other = problem(n_factors, counts, n_other=50, seed=seed)
+    ridge = Ridge(1.0, 1.0)
+    out = np.empty((rows.n_rows, n_factors + 1), dtype=np.float32)
+    solve_rows(rows, other, out, ridge, offset=3.0)
+    expected, _ = closed_form(rows, other, ridge, 3.0, None)
+    np.testing.assert_allclose(out, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_a_row_without_ratings_takes_the_minimiser_of_its_penalties():
+    rows, other = problem(4, [0, 3])
+    centres = np.ones((2, 5), dtype=np.float32)
+    prior = Prior(centres, np.array([6, 6, 6, 6, 0], dtype=np.float32))
+    out = np.empty((2, 5), dtype=np.float32)
+    solve_rows(rows, other, out, Ridge(2.0, 3.0), prior=prior)
+    np.testing.assert_allclose(out[0], [0.75, 0.75, 0.75, 0.75, 0.0], rtol=1e-6)
+
+
+def test_results_are_bit_identical_for_any_number_of_threads():
+    rows, other = problem(13, list(np.random.default_rng(3).integers(0, 60, size=500)))
+    features = np.arange(501, dtype=np.int64), np.zeros(500, np.int32), np.ones(500, np.float32)
+    prior = Prior(np.zeros((500, 14), np.float32), np.ones(14, np.float32))
+    results = []
+    before = numba.get_num_threads()
+    try:
+        for threads in (1, min(2, numba.config.NUMBA_NUM_THREADS)):
+            numba.set_num_threads(threads)
+            out = np.empty((500, 14), dtype=np.float32)
+            minima, curvature = solve_rows_and_accumulate(
+                rows,
+                other,
+                out,
+                Ridge(1.0, 1.0),
+                offset=3.0,
+                prior=prior,
+                feature_indptr=features[0],
+                feature_indices=features[1],
+                feature_weights=features[2],
+                n_features=1,
+                gram_size=13,
+            )
+            results.append((out, minima, curvature))
+    finally:
+        numba.set_num_threads(before)
+    for first, second in zip(*results, strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_a_block_solved_alone_gives_the_same_rows_bit_for_bit():
+    rows, other = problem(13, [5, 130, 0, 40, 7, 99])
+    whole = np.empty((6, 14), dtype=np.float32)
+    solve_rows(rows, other, whole, Ridge(1.0, 1.0), offset=3.0)
+    cut = slice(rows.indptr[2], rows.indptr[5])
+    part = SparseRows(rows.indptr[2:6] - rows.indptr[2], rows.indices[cut], rows.values[cut])
+    alone = np.empty((3, 14), dtype=np.float32)
+    solve_rows(part, other, alone, Ridge(1.0, 1.0), offset=3.0)
+    np.testing.assert_array_equal(alone, whole[2:5])
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 200])
+def test_without_regularisation_the_solution_is_finite_and_fits_as_well_as_any(count):
+    rows, other = problem(8, [count])
+    other[:, 1] = other[:, 0]  # two equal columns: singular however many ratings there are
+    out = np.empty((1, 9), dtype=np.float32)
+    solve_rows(rows, other, out, Ridge(0.0, 0.0))
+    assert np.isfinite(out).all()
+    design = np.column_stack([other[rows.indices, :-1], np.ones(count)]).astype(np.float64)
+    target = rows.values - other[rows.indices, -1].astype(np.float64)
+    best = np.linalg.lstsq(design, target, rcond=None)[0] if count else np.zeros(9)
+    loss = np.square(target - design @ out[0]).sum()
+    assert loss == pytest.approx(np.square(target - design @ best).sum(), rel=1e-3, abs=1e-3)
+
+
+def test_curvature_is_the_sum_of_kronecker_products():
+    rows, other = problem(3, [4, 0, 150, 9])
+    indptr = np.array([0, 2, 3, 3, 5], dtype=np.int64)
+    indices = np.array([0, 2, 1, 1, 2], dtype=np.int32)
+    weights = np.array([0.5, 0.5, 1.0, 2.0, 3.0], dtype=np.float32)
+    out = np.empty((4, 4), dtype=np.float32)
+    prior = Prior(np.zeros((4, 4), np.float32), np.ones(4, np.float32))
+    for size in (3, 4):
+        _, found = solve_rows_and_accumulate(
+            rows,
+            other,
+            out,
+            Ridge(1.0, 1.0),
+            offset=0.0,
+            prior=prior,
+            feature_indptr=indptr,
+            feature_indices=indices,
+            feature_weights=weights,
+            n_features=3,
+            gram_size=size,
+        )
+        expected = np.zeros((3 * size, 3 * size))
+        for row in range(4):
+            g = np.zeros(3)
+            g[indices[indptr[row] : indptr[row + 1]]] = weights[indptr[row] : indptr[row + 1]]
+            x = other[rows.indices[rows.indptr[row] : rows.indptr[row + 1]]].astype(np.float64)
+            x[:, -1] = 1.0
+            expected += np.kron(np.outer(g, g), (x.T @ x)[:size, :size])
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-4)
