@@ -190,7 +190,9 @@ def test_genres_carry_over_to_items_without_ratings():
         return np.sqrt(np.mean((scores - test.values) ** 2))
 
     genres = train.catalogue.item_features["genres"]
-    rows = [[genres.names[j] for j in genres.indices[a:b]] for a, b in zip(genres.indptr, genres.indptr[1:], strict=False)]
+    rows = [
+        [genres.names[j] for j in genres.indices[a:b]] for a, b in zip(genres.indptr, genres.indptr[1:], strict=False)
+    ]
     order = np.random.default_rng(0).permutation(len(rows))
     shuffled = Features.from_lists([rows[j] for j in order])
     from dataclasses import replace

@@ -28,9 +28,7 @@ def test_step_through_ratings_lands_on_the_minimum_with_deviations_held_fixed():
         ]
     )
     deviations = rows - features @ weights
-    curvature = sum(
-        np.kron(np.outer(g, g), design.T @ design) for g, design in zip(features, designs, strict=True)
-    )
+    curvature = sum(np.kron(np.outer(g, g), design.T @ design) for g, design in zip(features, designs, strict=True))
     found = step_through_ratings(
         weights, features, deviations, curvature, row_ridge=row_ridge, pull=pull, map_ridge=map_ridge
     )
