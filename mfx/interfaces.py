@@ -538,6 +538,16 @@ class TrackedRun(Protocol):
 class Tracker(Protocol):
     """A place where runs are kept."""
 
+    def prepare(self) -> None:
+        """See that the place can be used, and begin to open it where that takes long; called before data is read.
+
+        Raises
+        ------
+        TrackingError
+            If the place cannot be reached or written, as far as that shows at once.
+        """
+        ...
+
     def start(self, info: RunInfo) -> TrackedRun:
         """Open a run.
 

@@ -51,7 +51,7 @@ class HitRate(RelevanceMetric):
 
     def score(self, outcome: ListOutcome) -> DoubleArray:
         """Return 1 for each user with a hit and 0 for the others."""
-        return outcome.hits[:, : self.k].any(axis=1).astype(np.float64)
+        return np.asarray(outcome.hits[:, : self.k].any(axis=1), dtype=np.float64)
 
 
 @register("metric", "mrr")

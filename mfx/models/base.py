@@ -333,5 +333,5 @@ class Recommender(Component, abc.ABC):
 def _known(what: str, ids: ArrayLike, index: IndexArray, hint: str) -> IndexArray:
     if index.size and index.min() < 0:
         unknown = np.atleast_1d(np.asarray(ids))[index < 0]
-        raise ModelError(f"{unknown.size} unknown {what} ids, the first is {unknown[0]!r}.", hint)
+        raise ModelError(f"{unknown.size} unknown {what} ids, the first is {unknown[0]}.", hint)
     return index

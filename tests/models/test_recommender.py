@@ -72,7 +72,7 @@ def test_a_folded_user_gets_the_list_of_a_stored_user_with_the_same_ratings(mode
 
 
 def test_similar_items_are_those_with_the_largest_cosine(planted):
-    model = ALS(factors=4).fit(planted)
+    model = ALS(factors=4, reg=0.5).fit(planted)
     frame = model.similar_items(1004, k=3)
     v = model.item_factors_ / np.maximum(np.linalg.norm(model.item_factors_, axis=1, keepdims=True), 1e-30)
     cosines = v @ v[2]

@@ -1,0 +1,124 @@
+"""How every figure of MFX looks, and how it becomes a file.
+
+Figures are made without pyplot: no window, no global state, no effect on a notebook's own figures. Lines differ in
+colour (Okabe and Ito's palette, safe for colour-blind readers), dash and marker, so that grey prints stay readable.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mfx.errors import DataError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDTH, HEIGHT = 6.4, 4.2
+"""Size in inches, without the caption."""
+
+DPI = 150
+SMALL, NORMAL, LARGE = 8.5, 10.0, 11.5
+INK, GREY, GRID = "#222222", "#595959", "#DDDDDD"
+
+
+@dataclass(frozen=True)
+class Line:
+    """Colour, dash and marker that belong together."""
+
+    colour: str
+    dash: str | tuple[float, tuple[float, ...]]
+    marker: str
+
+
+LINES = (
+    Line("#0072B2", "-", "o"),
+    Line("#D55E00", "--", "s"),
+    Line("#009E73", "-.", "^"),
+    Line("#CC79A7", ":", "D"),
+    Line("#000000", (0, (5, 1, 1, 1, 1, 1)), "v"),
+    Line("#E69F00", (0, (3, 1)), "P"),
+    Line("#56B4E9", (0, (1, 1)), "X"),
+)
+
+
+def new_figure(title: str, caption: str) -> tuple[Figure, Axes]:
+    """Make a figure with one set of axes, its title above and its caption below them.
+
+    Parameters
+    ----------
+    title : str
+        What the figure shows, one line.
+    caption : str
+        Data, split and settings behind it; wrapped, left-aligned, below the axes.
+    """
+    from matplotlib.figure import Figure
+
+    lines = textwrap.wrap(caption, 104) if caption else []
+    below = (len(lines) * SMALL * 1.4 + 10) / 72 if lines else 0.0
+    height = HEIGHT + below
+    figure = Figure(figsize=(WIDTH, height), dpi=DPI, layout="constrained", facecolor="white")
+    figure.get_layout_engine().set(rect=(0, below / height, 1, 1 - below / height))  # type: ignore[union-attr, call-arg]
+    if lines:
+        figure.text(
+            0.015, below / height - 0.005, "\n".join(lines), fontsize=SMALL, color=GREY, va="top", linespacing=1.3
+        )
+    axes = figure.add_subplot()
+    axes.set_title(title, fontsize=LARGE, color=INK, loc="left", pad=10)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(GREY)
+    axes.tick_params(labelsize=SMALL, colors=GREY, labelcolor=INK)
+    axes.grid(axis="y", color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    return figure, axes
+
+
+def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
+    """Write a figure as PNG or SVG, whole or not at all; the same figure gives the same bytes.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+
+    Raises
+    ------
+    DataError
+        If the name ends neither in .png nor in .svg, or the file cannot be written.
+    """
+    import matplotlib
+
+    target = Path(path)
+    kind = target.suffix.lower().lstrip(".")
+    if kind not in ("png", "svg"):
+        raise DataError(f"A figure cannot be written as {target.name}.", "Let the name end in .png or .svg.")
+    metadata: dict[str, Any] = {"Software": None} if kind == "png" else {"Date": None}
+    draft = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
+            draft = Path(file.name)
+            with matplotlib.rc_context({"svg.hashsalt": "mfx"}):
+                figure.savefig(file, format=kind, dpi=DPI, metadata=metadata)
+        # A temporary file is private to its maker; a figure is as readable as any other file made here.
+        draft.chmod(0o666 & ~_umask())
+        draft.replace(target)
+    except OSError as error:
+        raise DataError(
+            f"The figure {target} cannot be written: {error.strerror}.", "Choose another folder."
+        ) from error
+    finally:
+        if draft is not None:
+            draft.unlink(missing_ok=True)
+    return target
+
+
+def _umask() -> int:
+    current = os.umask(0o022)
+    os.umask(current)
+    return current

@@ -1,0 +1,281 @@
+"""Runs in MLflow: one run per experiment, written in batches."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from mfx.errors import SettingError, TrackingError
+from mfx.interfaces import DataInfo, RunInfo
+from mfx.registry import register
+from mfx.settings import Component, setting
+from mfx.tracking.mlflow_client import experiment_id, open_client, told
+from mfx.tracking.names import MAX_PARAM, MAX_TAG, check_key, metric_keys, shortened
+from mfx.tracking.store import Store, locate, mask
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+log = logging.getLogger(__name__)
+
+PARAMS_PER_CALL = 100
+METRICS_PER_CALL = 1000
+
+TAG_NAMES = {
+    "description": "mlflow.note.content",
+    "git_commit": "mlflow.source.git.commit",
+    "user": "mlflow.user",
+}
+"""Labels that MLflow knows under a name of its own; its UI shows them in their places."""
+
+
+@register("tracking", "mlflow")
+@dataclass(kw_only=True)
+class MLflowTracker(Component):
+    """Keeps runs in MLflow: settings, curves, metrics, tags, data and files; `mfx ui` shows them.
+
+    Raises
+    ------
+    TrackingError
+        If `uri` is malformed or of a kind that MLflow has no store for.
+    """
+
+    uri: str | None = setting(None)
+    """Address of the store; by default MLFLOW_TRACKING_URI, else runs/mlflow.db where the command is typed."""
+
+    flush_seconds: float = setting(10.0, ge=0)
+    """While a run lasts, its curves are written at most this often, in seconds; 0 writes every epoch."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.uri is not None:
+            if not isinstance(self.uri, str):
+                raise SettingError(f"MLflowTracker.uri={self.uri!r} must be of type str.")
+            locate(self.uri)
+
+    def __repr__(self) -> str:
+        return f"MLflowTracker(uri={None if self.uri is None else mask(self.uri)!r})"
+
+    def prepare(self) -> None:
+        """Check the store now and open it in a background thread, so that `start` need not wait for MLflow's import.
+
+        The run's start time is that of this call. Calling it is optional. MLflow's import shares the interpreter
+        with whatever runs meanwhile, and its memory (about 75 MB) counts to the stage that is then measured.
+
+        Raises
+        ------
+        TrackingError
+            If the address is malformed, the place cannot be written or nothing answers. What shows later, when the
+            store is opened, is raised by `start`.
+        """
+        if getattr(self, "opening_", None) is not None:
+            return
+        began = time.time()
+        store = locate(self.uri)
+        store.check()
+        # Not a daemon: at exit Python waits for the thread, so a database is never left half made.
+        with_one = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mfx-mlflow")
+        self.opening_: _Opening | None = _Opening(store, began, with_one.submit(open_client, store))
+        with_one.shutdown(wait=False)
+
+    def start(self, info: RunInfo) -> MLflowRun:
+        """Open a run and write its parameters and tags.
+
+        Tags ``description``, ``git_commit`` and ``user`` go where MLflow shows them. Parameters longer than 6,000
+        characters and tags longer than 8,000 are cut, which the value and a warning say.
+
+        Raises
+        ------
+        TrackingError
+            If the store cannot be reached or written, the experiment was deleted, or a name is one that MLflow
+            refuses.
+        """
+        self.prepare()
+        opening = self.opening_
+        assert opening is not None
+        self.opening_ = None
+        for what, keys in (("parameter", info.params), ("tag", info.tags)):
+            for key in keys:
+                check_key(key, what)
+        run = MLflowRun(opening.store, opening.client.result(), self.flush_seconds)
+        run.open(info, opening.began)
+        return run
+
+
+@dataclass(frozen=True)
+class _Opening:
+    store: Store
+    began: float
+    client: Future[MlflowClient]
+
+
+class MLflowRun:
+    """A run in an MLflow store; numbers are collected and written in batches.
+
+    Attributes
+    ----------
+    run_id : str
+        MLflow's id of the run.
+    """
+
+    run_id: str
+
+    def __init__(self, store: Store, client: MlflowClient, flush_seconds: float) -> None:
+        self._store = store
+        self._client = client
+        self._every = flush_seconds
+        self._pending: list[Any] = []
+        self._written_at = time.monotonic()
+        self._complained = False
+
+    def open(self, info: RunInfo, began: float) -> None:
+        """Create the run; `began` is its start in seconds since 1970."""
+        experiment = experiment_id(self._client, self._store, info.experiment)
+        params = _fitting("parameter", info.params, MAX_PARAM)
+        tags = {"mlflow.source.name": "mfx", "mlflow.source.type": "LOCAL"} | _tags(info.tags)
+        if info.parent is not None:
+            tags["mlflow.parentRunId"] = info.parent
+        with told(self._store, f"starting run '{info.name}'"):
+            from mlflow.entities import Param
+
+            run = self._client.create_run(experiment, start_time=int(began * 1000), tags=tags, run_name=info.name)
+            self.run_id = str(run.info.run_id)
+            self._experiment_id = experiment
+            entities = [Param(key, value) for key, value in params.items()]
+            for at in range(0, len(entities), PARAMS_PER_CALL):
+                self._client.log_batch(self.run_id, params=entities[at : at + PARAMS_PER_CALL])
+
+    def log_metrics(self, values: Mapping[str, float], step: int = 0) -> None:
+        """Collect numbers for the next batch; `mfx.tracking.names.metric_key` gives their names in MLflow.
+
+        A store that fails while a run lasts costs a warning, not the run: the numbers stay collected and `finish`
+        writes them or raises.
+
+        Raises
+        ------
+        TrackingError
+            If a name cannot be written.
+        """
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        keys = metric_keys(values)
+        self._pending += [Metric(keys[name], float(value), now, step) for name, value in values.items()]
+        if time.monotonic() - self._written_at < self._every and len(self._pending) < METRICS_PER_CALL:
+            return
+        try:
+            self._flush()
+        except TrackingError as error:
+            self._written_at = time.monotonic()
+            if not self._complained:
+                log.warning("%s The run goes on; its numbers are written later.", error.message)
+                self._complained = True
+
+    def log_data(self, data: DataInfo) -> None:
+        """Record the data as a dataset input of the run, its fingerprint as the digest.
+
+        Raises
+        ------
+        TrackingError
+            If the store fails.
+        """
+        with told(self._store, f"recording the data '{data.name}'"):
+            from mlflow.entities import Dataset, DatasetInput, InputTag
+
+            kind, source = _source(data.source)
+            profile = json.dumps(dict(data.profile), sort_keys=True)
+            dataset = Dataset(data.name[:500], data.fingerprint[:36], kind, source, profile=profile)
+            self._client.log_inputs(
+                self.run_id, datasets=[DatasetInput(dataset, [InputTag("mlflow.data.context", "experiment")])]
+            )
+
+    def log_folder(self, folder: Path, where: str = "") -> None:
+        """Copy every file below a folder to `where` among the run's artifacts.
+
+        Raises
+        ------
+        TrackingError
+            If there is no such folder, or the artifacts cannot be written.
+        """
+        if not folder.is_dir():
+            raise TrackingError(f"There is no folder {folder} to keep.", "Write the files before they are recorded.")
+        with told(self._store, f"copying {folder}"):
+            self._client.log_artifacts(self.run_id, str(folder), where or None)
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        """Add or replace labels.
+
+        Raises
+        ------
+        TrackingError
+            If a key cannot be written or the store fails.
+        """
+        for key in tags:
+            check_key(key, "tag")
+        self._set_tags(_tags(tags))
+
+    def _set_tags(self, tags: Mapping[str, str]) -> None:
+        with told(self._store, "writing tags"):
+            from mlflow.entities import RunTag
+
+            entities = [RunTag(key, value) for key, value in tags.items()]
+            for at in range(0, len(entities), PARAMS_PER_CALL):
+                self._client.log_batch(self.run_id, tags=entities[at : at + PARAMS_PER_CALL])
+
+    def finish(self, status: Literal["FINISHED", "FAILED", "KILLED"]) -> None:
+        """Write everything that is collected, then the run's end.
+
+        Raises
+        ------
+        TrackingError
+            If the store fails; nothing collected is lost, so that `finish` can be called again.
+        """
+        self._flush()
+        with told(self._store, "ending the run"):
+            self._client.set_terminated(self.run_id, status)
+
+    def where(self) -> str:
+        """One line for people: the store, the run and the command that shows it."""
+        if self._store.database is None and self._store.artifacts is None:
+            return f"{self._store.shown}, run {self.run_id} of experiment {self._experiment_id}"
+        option = "" if self._store.uri == locate().uri else f" --uri {mask(self._store.uri)}"
+        return f"{self._store.shown}, run {self.run_id}; look at it with: mfx ui{option}"
+
+    def _flush(self) -> None:
+        if not self._pending:
+            return
+        if self._store.database is None:
+            # A server that went away is noticed in seconds; MLflow itself would retry for minutes.
+            self._store.check()
+        with told(self._store, "writing metrics"):
+            while self._pending:
+                self._client.log_batch(self.run_id, metrics=self._pending[:METRICS_PER_CALL])
+                del self._pending[:METRICS_PER_CALL]
+        self._written_at = time.monotonic()
+
+
+def _fitting(what: str, values: Mapping[str, str], limit: int) -> dict[str, str]:
+    kept, cut = shortened({key: mask(value) for key, value in values.items()}, limit)
+    for key in cut:
+        log.warning("The value of %s '%s' is longer than MLflow's %d characters and was cut.", what, key, limit)
+    return kept
+
+
+def _tags(tags: Mapping[str, str]) -> dict[str, str]:
+    return {TAG_NAMES.get(key, key): value for key, value in _fitting("tag", tags, MAX_TAG).items()}
+
+
+def _source(source: str) -> tuple[str, str]:
+    """Type and JSON of a dataset source, as `mlflow.data.get_source` reads them back."""
+    shown = mask(source)
+    if shown.startswith(("http://", "https://")):
+        return "http", json.dumps({"url": shown})
+    if Path(source).is_absolute():
+        return "local", json.dumps({"uri": source})
+    return "code", json.dumps({"tags": {"mlflow.source.name": shown}})
