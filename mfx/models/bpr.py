@@ -1,0 +1,129 @@
+"""Bayesian personalised ranking."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from mfx.errors import ModelError
+from mfx.interfaces import BoolArray, Epoch, FloatArray, IndexArray, OnEpoch, PointerArray, Ratings
+from mfx.models.factors import FactorModel
+from mfx.registry import register
+from mfx.settings import setting, tunable
+
+
+@register("model", "bpr")
+@dataclass(kw_only=True)
+class BPR(FactorModel):
+    """Matrix factorisation that learns to rank what a user has above what the user has not.
+
+    Maximises the log-likelihood of pairs ``sum ln sigma(x_ui - x_uj)``, ``x_ui = u.v + b_i``, minus penalties, by
+    stochastic gradient steps over positives i with uniform negatives j (Rendle et al. 2009). The loss of an epoch is
+    the mean of ``-ln sigma(x_ui - x_uj)`` over its steps. Items without ratings take part as negatives; a user without
+    positives, or with every item, gets a row of zeros and so the list of the biases.
+
+    Parameters
+    ----------
+    factors : int
+        Number of latent factors.
+    epochs : int
+        Passes over the positives; early stopping may end them before.
+    learning_rate : float
+        Step length.
+    reg : float
+        Pull of factors towards zero at each step.
+    bias_reg : float
+        Pull of item biases towards zero at each step.
+    positive_threshold : float, optional
+        Lowest rating that counts as positive; ratings below it count as no rating. By default all are positive.
+    seed : int
+        Seed of the random start, of the order of the steps and of the negatives.
+    """
+
+    factors: int = tunable(64, low=8, high=128, log=True, ge=1)
+    epochs: int = setting(100, ge=1)
+    learning_rate: float = tunable(0.02, low=0.005, high=0.1, log=True, gt=0.0)
+    reg: float = tunable(0.01, low=0.001, high=0.1, log=True, ge=0.0)
+    bias_reg: float = tunable(0.05, low=0.001, high=0.1, log=True, ge=0.0)
+    positive_threshold: float | None = setting(None)
+    seed: int = setting(1, ge=0)
+
+    predicts: ClassVar[Literal["ratings", "ranking"]] = "ranking"
+    objective: ClassVar[str] = "ndcg@10"
+
+    def learn(self, train: Ratings, on_epoch: OnEpoch | None) -> None:
+        """Take one step per positive and epoch until the epochs are over or the callback stops the fit."""
+        from mfx.solver.pairwise import run_epoch
+
+        indptr, indices = self._positives(train)
+        self._start(np.diff(indptr), train.n_items)
+        for number in range(1, self.epochs + 1):
+            loss = run_epoch(
+                self.user_table_,
+                self.item_table_,
+                indptr,
+                indices,
+                learning_rate=self.learning_rate,
+                reg=self.reg,
+                bias_reg=self.bias_reg,
+                seed=self.seed,
+                epoch=number,
+            )
+            if not math.isfinite(loss):
+                raise ModelError(
+                    f"{self.name} diverged in epoch {number}: the loss is not finite.", "Lower learning_rate."
+                )
+            if on_epoch is not None and on_epoch(self, Epoch(number, {"loss": loss})):
+                break
+
+    def _positives(self, train: Ratings) -> tuple[PointerArray, IndexArray]:
+        """Return row pointers and items of the positives; a pair rated twice is one positive."""
+        kept = self._is_positive(train.values)
+        if not kept.any():
+            raise ModelError(
+                f"{self.name} cannot be fitted: no rating reaches positive_threshold={self.positive_threshold:g}.",
+                f"The highest rating is {train.values.max():g}.",
+            )
+        users, items = (train.users, train.items) if kept.all() else (train.users[kept], train.items[kept])
+        repeated = (users[1:] == users[:-1]) & (items[1:] == items[:-1])
+        if repeated.any():
+            first = np.concatenate([[True], ~repeated])
+            users, items = users[first], items[first]
+        counts = np.bincount(users, minlength=train.n_users)
+        return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)]), items
+
+    def _is_positive(self, values: FloatArray) -> BoolArray:
+        if self.positive_threshold is None:
+            return np.ones(values.size, dtype=np.bool_)
+        return values >= np.float32(self.positive_threshold)
+
+    def _start(self, counts: PointerArray, n_items: int) -> None:
+        """Set small random factors and zero biases; users with nothing to compare get zeros, and keep them."""
+        rng = np.random.default_rng(self.seed)
+        user_table, item_table = (
+            np.float32(0.1) * rng.standard_normal((rows, self.factors + 1), dtype=np.float32)
+            for rows in (counts.size, n_items)
+        )
+        user_table[:, -1] = item_table[:, -1] = 0.0
+        user_table[(counts == 0) | (counts == n_items)] = 0.0
+        self.set_tables(user_table, item_table, 0.0)
+
+    def fold_in_row(self, items: IndexArray, values: FloatArray) -> FloatArray:
+        """Return the row of a new user by as many passes of steps as a fit has; float32, shape (factors + 1,)."""
+        from mfx.solver.pairwise_fold import fold_in
+
+        positives = items[self._is_positive(values)]
+        rows = fold_in(
+            self.item_table_,
+            np.array([0, positives.size], dtype=np.int64),
+            positives,
+            learning_rate=self.learning_rate,
+            reg=self.reg,
+            epochs=self.epochs,
+            seed=self.seed,
+        )
+        row: FloatArray = rows[0]
+        return row
