@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import hypothesis
 import numpy as np
 import pytest
@@ -49,3 +51,8 @@ def planted_ratings(
 @pytest.fixture
 def planted() -> Ratings:
     return planted_ratings()
+
+
+@pytest.fixture
+def make_planted() -> Callable[..., Ratings]:
+    return planted_ratings

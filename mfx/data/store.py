@@ -6,11 +6,8 @@ metadata, and name, dtype, shape, offset and CRC-32 of each array), then the arr
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import struct
-import tempfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from mfx.files import atomic_file
 from mfx.interfaces import AnyArray
 
 _MAGIC = b"MFXCOL01"
@@ -46,7 +44,6 @@ def write_columns(path: Path, columns: Mapping[str, AnyArray], meta: Mapping[str
     OSError
         If the place cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     table, offset, plain = [], 0, {name: np.ascontiguousarray(column) for name, column in columns.items()}
     for name, column in plain.items():
         table.append(
@@ -61,19 +58,12 @@ def write_columns(path: Path, columns: Mapping[str, AnyArray], meta: Mapping[str
         offset += -(-column.nbytes // _ALIGN) * _ALIGN
     header = json.dumps({"columns": table, "meta": meta}).encode()
     header += b" " * (-(_START.size + len(header)) % _ALIGN)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(_START.pack(_MAGIC, len(header), zlib.crc32(header)))
-            stream.write(header)
-            for column in plain.values():
-                stream.write(_bytes(column))
-                stream.write(b"\0" * (-column.nbytes % _ALIGN))
-        Path(temporary).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(temporary).unlink()
-        raise
+    with atomic_file(path) as temporary, temporary.open("wb") as stream:
+        stream.write(_START.pack(_MAGIC, len(header), zlib.crc32(header)))
+        stream.write(header)
+        for column in plain.values():
+            stream.write(_bytes(column))
+            stream.write(b"\0" * (-column.nbytes % _ALIGN))
 
 
 def read_columns(path: Path) -> tuple[dict[str, AnyArray], dict[str, Any]]:

@@ -7,13 +7,13 @@ colour (Okabe and Ito's palette, safe for colour-blind readers), dash and marker
 from __future__ import annotations
 
 import os
-import tempfile
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mfx.errors import DataError
+from mfx.files import atomic_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -98,27 +98,11 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
     if kind not in ("png", "svg"):
         raise DataError(f"A figure cannot be written as {target.name}.", "Let the name end in .png or .svg.")
     metadata: dict[str, Any] = {"Software": None} if kind == "png" else {"Date": None}
-    draft = None
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
-            draft = Path(file.name)
-            with matplotlib.rc_context({"svg.hashsalt": "mfx"}):
-                figure.savefig(file, format=kind, dpi=DPI, metadata=metadata)
-        # A temporary file is private to its maker; a figure is as readable as any other file made here.
-        draft.chmod(0o666 & ~_umask())
-        draft.replace(target)
+        with atomic_file(target) as draft, matplotlib.rc_context({"svg.hashsalt": "mfx"}):
+            figure.savefig(draft, format=kind, dpi=DPI, metadata=metadata)
     except OSError as error:
         raise DataError(
             f"The figure {target} cannot be written: {error.strerror}.", "Choose another folder."
         ) from error
-    finally:
-        if draft is not None:
-            draft.unlink(missing_ok=True)
     return target
-
-
-def _umask() -> int:
-    current = os.umask(0o022)
-    os.umask(current)
-    return current

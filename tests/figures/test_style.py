@@ -27,7 +27,7 @@ def test_a_failed_write_leaves_the_old_file(figure, tmp_path, monkeypatch):
     path.write_bytes(b"old")
 
     def full(file, **options):
-        file.write(b"half")
+        Path(file).write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(figure, "savefig", full)

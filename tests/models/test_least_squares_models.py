@@ -1,9 +1,10 @@
 """The least squares family: the objective, its minimum, both reports' parametrisations, cold items."""
 
+from dataclasses import replace
+
 import numba
 import numpy as np
 import pytest
-from conftest import planted_ratings
 
 from mfx.errors import ModelError, SettingError
 from mfx.interfaces import Features, Ratings
@@ -168,8 +169,8 @@ def test_fokam_reg_makes_the_gradient_of_equation_2_vanish(planted):
     assert np.abs(gradient).max() < 0.02
 
 
-def test_planted_factors_are_found_to_within_the_noise():
-    ratings = planted_ratings(n_users=300, n_items=200, noise=0.2, density=0.3, seed=5)
+def test_planted_factors_are_found_to_within_the_noise(make_planted):
+    ratings = make_planted(n_users=300, n_items=200, noise=0.2, density=0.3, seed=5)
     held_out = np.random.default_rng(0).random(len(ratings)) < 0.1
     train, test = ratings.take(~held_out), ratings.take(held_out)
     errors = {}
@@ -180,8 +181,8 @@ def test_planted_factors_are_found_to_within_the_noise():
     assert errors["bias"] > 0.6
 
 
-def test_genres_carry_over_to_items_without_ratings():
-    ratings = planted_ratings(n_users=300, n_items=200, noise=0.2, density=0.3, seed=6)
+def test_genres_carry_over_to_items_without_ratings(make_planted):
+    ratings = make_planted(n_users=300, n_items=200, noise=0.2, density=0.3, seed=6)
     cold = ratings.items % 5 == 0
     train, test = ratings.take(~cold), ratings.take(cold)
 
@@ -195,8 +196,6 @@ def test_genres_carry_over_to_items_without_ratings():
     ]
     order = np.random.default_rng(0).permutation(len(rows))
     shuffled = Features.from_lists([rows[j] for j in order])
-    from dataclasses import replace
-
     permuted = replace(train, catalogue=replace(train.catalogue, item_features={"genres": shuffled}))
     settings = {"factors": 3, "reg": 0.5, "genre_weight": 5.0}
     true, false, bias = error(GenreALS(**settings), train), error(GenreALS(**settings), permuted), error(Bias(), train)
@@ -216,8 +215,6 @@ def test_new_items_are_predicted_as_items_without_ratings_of_the_same_genres(pla
 
 
 def test_genre_als_says_when_there_are_no_genres(planted):
-    from dataclasses import replace
-
     bare = replace(planted, catalogue=replace(planted.catalogue, item_features={}))
     with pytest.raises(ModelError, match="genres of items"):
         GenreALS().fit(bare)
@@ -250,8 +247,6 @@ def test_clipping_keeps_predictions_on_the_scale(planted):
 
 
 def test_divergence_is_an_error_with_advice(planted):
-    from dataclasses import replace
-
     huge = replace(planted, values=planted.values * np.float32(1e30))
     with pytest.raises(ModelError, match="diverged in epoch 1"):
         ALS(factors=3).fit(huge)
