@@ -52,7 +52,7 @@ def check_scores(scores: FloatArray) -> IndexArray:
     return found
 
 
-@kernel(parallel=True)
+@kernel()  # a few writes per row: starting threads would cost more
 def mask_seen(scores: FloatArray, indptr: PointerArray, indices: IndexArray, users: IndexArray) -> None:
     """Write -∞ in place where a user has seen an item.
 
@@ -66,7 +66,7 @@ def mask_seen(scores: FloatArray, indptr: PointerArray, indices: IndexArray, use
         Items seen.
     users : int32 array, shape (rows,)
     """
-    for row in numba.prange(scores.shape[0]):
+    for row in range(scores.shape[0]):
         user = users[row]
         for place in range(indptr[user], indptr[user + 1]):
             scores[row, indices[place]] = -np.inf

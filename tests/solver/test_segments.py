@@ -31,3 +31,13 @@ def test_tails_are_the_largest_keys(segments: list[list[int]], data: st.DataObje
     indptr = np.concatenate([[0], np.cumsum([len(s) for s in segments])]).astype(np.int64)
     flat = np.array([key for s in segments for key in s], dtype=np.int64)
     assert label_tails(indptr, flat, np.array(last), np.array(before)).tolist() == expected
+
+
+def test_equal_keys_of_a_long_segment_go_by_position() -> None:
+    keys = np.arange(2000, dtype=np.int64) % 3
+    labels = label_tails(np.array([0, 2000]), keys, np.array([400]), np.array([500]))
+    order = np.argsort(keys, kind="stable")
+    expected = np.zeros(2000, int)
+    expected[order[-400:]] = 2
+    expected[order[-900:-400]] = 1
+    assert labels.tolist() == expected.tolist()

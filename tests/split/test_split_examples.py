@@ -101,6 +101,15 @@ def test_hash_streams_and_seeds_differ() -> None:
     assert np.unique(np.concatenate(variants)).size == 4000
 
 
+def test_valid_of_a_fold_comes_from_all_other_folds(movielens: Ratings) -> None:
+    valid = KFold(fold=0).split(movielens).valid
+    pairs = set(zip(valid.users.tolist(), valid.items.tolist(), strict=True))
+    for fold in range(1, 5):
+        test = KFold(fold=fold).split(movielens).test
+        shared = len(pairs & set(zip(test.users.tolist(), test.items.tolist(), strict=True)))
+        assert 1800 < shared < 2200  # a quarter of 8,000, give or take five standard deviations
+
+
 def test_audit_counts_by_hand() -> None:
     ratings = Ratings.from_columns(
         [1, 1, 1, 2, 2, 3], [10, 11, 12, 10, 11, 13], [1, 2, 3, 4, 5, 1], [1, 2, 3, 10, 20, 5]
