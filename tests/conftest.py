@@ -1,0 +1,54 @@
+import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mfx import registry
+
+HERE = Path(__file__).parent
+REPOSITORY = HERE.parent
+
+
+@pytest.fixture
+def toy():
+    """The components of `flow_plugin`, registered for one test; the choices that use them."""
+    with registry.temporarily():
+        sys.modules.pop("flow_plugin", None)
+        sys.path.insert(0, str(HERE))
+        try:
+            module = importlib.import_module("flow_plugin")
+        finally:
+            sys.path.remove(str(HERE))
+        module.choices = ["dataset=toy", "split=toy_split", "model=toy_model", "tracking=toy_tracking"]
+        yield module
+
+
+@pytest.fixture
+def cli(tmp_path):
+    """Run `mfx` in a process of its own, in an empty folder, with `flow_plugin` installed as a plugin."""
+    site = tmp_path / "site"
+    info = site / "flow_plugin-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: flow-plugin\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[mfx.plugins]\nflow = flow_plugin\n")
+    (tmp_path / "work").mkdir()
+    environment = dict(os.environ)
+    environment["PYTHONPATH"] = os.pathsep.join([str(REPOSITORY), str(site), str(HERE)])
+
+    def run(*arguments, code=None, **extra):
+        program = [sys.executable, *(["-c", code] if code else ["-m", "mfx.cli.main"])]
+        return subprocess.run(
+            [*program, *arguments],
+            cwd=tmp_path / "work",
+            env=environment | extra,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    run.folder = tmp_path / "work"
+    return run
