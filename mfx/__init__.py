@@ -5,20 +5,20 @@ The public door. Names are imported when they are first used, so that ``import m
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mfx.errors import MFXError
-    from mfx.experiment import Result, run
+    from mfx.experiment import run
     from mfx.interfaces import Catalogue, Epoch, Features, Ratings, RatingScale, Split
     from mfx.models.base import Recommender
     from mfx.registry import available, create, register
+    from mfx.results import Result
     from mfx.settings import Component, setting, tunable
 
 _DOOR = {
     "MFXError": "mfx.errors",
-    "Result": "mfx.experiment",
+    "Result": "mfx.results",
     "run": "mfx.experiment",
     "Catalogue": "mfx.interfaces",
     "Epoch": "mfx.interfaces",
@@ -62,6 +62,8 @@ def __getattr__(name: str) -> Any:
         return importlib.metadata.version("mfx")
     if name not in _DOOR:
         raise AttributeError(f"module 'mfx' has no attribute '{name}'")
+    import importlib
+
     return getattr(importlib.import_module(_DOOR[name]), name)
 
 

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from mfx import compose
 from mfx.errors import MetricError, MFXError
-from mfx.interfaces import DataInfo, Epoch, Metric, Model, Ratings, RunInfo, Split, TrackedRun
+from mfx.interfaces import DataInfo, Epoch, Metric, Model, Ratings, RunInfo, Split
 from mfx.results import METRICS_FILE, Curves, Result, new_directory, write_config, write_json
 from mfx.tracking.background import BackgroundRun
 from mfx.tracking.stages import StageClock
@@ -23,10 +23,10 @@ class Listener(Protocol):
     """Somebody who is told how a run proceeds."""
 
     def stage(self, name: str) -> None:
-        """A stage begins: read, split, fit, evaluate, refit, test or save."""
+        """Take note that a stage begins: read, split, fit, evaluate, refit, test or save."""
 
     def epoch(self, number: int, of: int | None, objective: str, value: float | None) -> None:
-        """An epoch is over; `of` is the most there can be, `value` the objective on valid (None in a refit)."""
+        """Take note that an epoch is over; `of` is the most there can be, `value` that on valid (None in a refit)."""
 
 
 def run(*overrides: str, config_dir: str | Path | None = None) -> Result:
@@ -116,7 +116,7 @@ def execute(plan: compose.Plan, directory: Path, parent: str | None = None, list
 
 
 @contextlib.contextmanager
-def _tracked(plan: compose.Plan, directory: Path, parent: str | None) -> Iterator[TrackedRun]:
+def _tracked(plan: compose.Plan, directory: Path, parent: str | None) -> Iterator[BackgroundRun]:
     """Open a run in the tracker, and close it with the status that the block ends with."""
     params = {name: text for name, text in compose.flatten(plan.config).items() if not name.startswith("tags.")}
     tags = {"objective": plan.objective, **{str(k): str(v) for k, v in plan.config["tags"].items()}}
@@ -135,7 +135,7 @@ def _tracked(plan: compose.Plan, directory: Path, parent: str | None) -> Iterato
     tracked.finish("FINISHED")
 
 
-def _describe(plan: compose.Plan, ratings: Ratings, split: Split, tracked: TrackedRun) -> dict[str, float]:
+def _describe(plan: compose.Plan, ratings: Ratings, split: Split, tracked: BackgroundRun) -> dict[str, float]:
     """Record what data went in and how it was divided."""
     from mfx.split.audit import audit
 
@@ -149,9 +149,9 @@ def _describe(plan: compose.Plan, ratings: Ratings, split: Split, tracked: Track
     return facts
 
 
-def _fit(plan: compose.Plan, split: Split, curves: Curves, tracked: TrackedRun, listener: Listener | None) -> int:
+def _fit(plan: compose.Plan, split: Split, curves: Curves, tracked: BackgroundRun, listener: Listener | None) -> int:
     """Fit on train, leave the model in the state of its best epoch on valid, and return that epoch (0: none)."""
-    objective = {plan.objective: plan.metrics[plan.objective]}
+    objective, watched = {plan.objective: plan.metrics[plan.objective]}, f"valid/{plan.objective}"
 
     def score(model: Model) -> float:
         values, skipped = _score(plan, model, split.train, split.valid, objective)
@@ -163,11 +163,11 @@ def _fit(plan: compose.Plan, split: Split, curves: Curves, tracked: TrackedRun, 
     def on_epoch(model: Model, epoch: Epoch) -> bool:
         stop = watch(model, epoch) if len(split.valid) else False
         point = {f"train/{name}": float(loss) for name, loss in epoch.losses.items()}
-        point |= {f"valid/{plan.objective}": watch.scores[-1]} if watch.scores else {}
+        point |= {watched: watch.scores[-1]} if watch.scores else {}
         curves.add(point)
         tracked.log_metrics(point, step=epoch.number)
         if listener is not None:
-            listener.epoch(epoch.number, getattr(model, "epochs", None), f"valid/{plan.objective}", point.get(f"valid/{plan.objective}"))
+            listener.epoch(epoch.number, getattr(model, "epochs", None), watched, point.get(watched))
         return stop
 
     plan.model.fit(split.train, on_epoch=on_epoch)
@@ -226,7 +226,7 @@ def _record(
     skipped: dict[str, str],
     curves: Curves,
     directory: Path,
-    tracked: TrackedRun,
+    tracked: BackgroundRun,
 ) -> dict[str, float]:
     """Write and log the final numbers, the same in both places, and return them with the facts logged before."""
     for name, value in metrics.items():

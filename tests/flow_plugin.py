@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 
@@ -18,7 +19,7 @@ class Toy(Component):
     """Sixty users, forty items, ratings of users and items with leanings."""
 
     users: int = setting(60, ge=2)
-    columns: dict[str, str] = setting({})
+    columns: dict[str, str] = setting({})  # noqa: RUF009
     fails: bool = setting(False)
     interrupts: bool = setting(False)
     sleeps: float = setting(0.0, ge=0)
@@ -136,7 +137,7 @@ class ToyTracking(Component):
     """Remembers every run in `ToyTracking.runs`; in another process, see the folder that `log` names."""
 
     log: str | None = setting(None)
-    runs = []
+    runs: ClassVar[list] = []
 
     def start(self, info):
         run = ToyRun(info, self.log)

@@ -26,7 +26,9 @@ def main(arguments: list[str]) -> int:
     else:
         print("\n".join(_lines(entries, chosen)))
     for plugin in registry.load_plugins():
-        print(f"mfx: plugin '{plugin.name}' of package '{plugin.package}' is left out: {plugin.reason}", file=sys.stderr)
+        print(
+            f"mfx: plugin '{plugin.name}' of package '{plugin.package}' is left out: {plugin.reason}", file=sys.stderr
+        )
     return 0
 
 

@@ -145,7 +145,8 @@ def _checked(arguments: list[str]) -> list[str]:
     parsed = parser.parse_intermixed_args(arguments)
     if parsed.config_dir is not None:
         compose.check_folder(Path(parsed.config_dir))
-    return parsed.overrides + [argument for argument in arguments if argument not in parsed.overrides]
+    overrides: list[str] = parsed.overrides
+    return overrides + [argument for argument in arguments if argument not in overrides]
 
 
 def _register_resolvers() -> None:

@@ -18,14 +18,14 @@ def result(outcome: Result) -> None:
 
     settings = outcome.settings
     title = " · ".join(str(settings[group]["name"]) for group in ("dataset", "split", "model"))
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD)
     table.add_column("metric")
     table.add_column("valid", justify="right")
     table.add_column("test", justify="right")
     for name in _scored(outcome.metrics):
         table.add_row(name, *(_number(outcome.metrics.get(f"{part}/{name}")) for part in ("valid", "test")))
-    console = Console()
-    console.print(table)
+    print(title)
+    Console().print(table)
     if outcome.score is not None and "fit/best_epoch" in outcome.metrics:
         best, last = (int(outcome.metrics[f"fit/{name}"]) for name in ("best_epoch", "epochs"))
         print(f"Best epoch on valid: {best} of {last} ({outcome.objective}).{_refitted(outcome)}")
@@ -52,7 +52,7 @@ def sweep(summary: Summary) -> None:
     from rich.table import Table
 
     names = [name for name in summary.metric_names if name.startswith("test/")]
-    table = Table(title="Mean ± spread over seeds and folds", title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD)
     table.add_column("runs of")
     table.add_column("n", justify="right")
     for name in names:
@@ -62,6 +62,7 @@ def sweep(summary: Summary) -> None:
         table.add_row(group.label, str(group.runs), *cells)
     if summary.groups:
         # Never cut: where the output is no terminal, lines may be as long as they need to be.
+        print("Mean ± spread over seeds and folds")
         console = Console()
         Console(width=max(console.width, 20 + 18 * (len(names) + 1)) if not console.is_terminal else None).print(table)
     print(f"Files:   {summary.directory}")

@@ -40,7 +40,7 @@ class _OpenSweep:
 _current: list[_OpenSweep] = []
 
 
-class SweepInTracker(Callback):  # type: ignore[misc]
+class SweepInTracker(Callback):
     """Hydra's callback that opens the parent run; `close` ends it, as Hydra calls nobody when a run has failed."""
 
     def on_multirun_start(self, config: Any, **kwargs: Any) -> None:
@@ -91,13 +91,13 @@ def _open(config: Any, config_name: str) -> _OpenSweep:
 
 
 def _first(overrides: Sequence[str]) -> list[str]:
-    """Overrides of the first run of a sweep: of several values the first; ranges that cannot be listed are left out."""
+    """Choose the first of several values in each override, as the first run does; leave out what cannot be listed."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
     chosen = []
     for override in OverridesParser.create().parse_overrides(list(overrides)):
         if not override.is_sweep_override():
-            chosen.append(override.input_line)
+            chosen.append(str(override.input_line))
         elif override.is_discrete_sweep():
             chosen.append(f"{override.get_key_element()}={next(iter(override.sweep_string_iterator()))}")
     return chosen
@@ -149,7 +149,9 @@ def close(status: Literal["FINISHED", "FAILED", "KILLED"]) -> Summary:
         prefix = "" if len(groups) == 1 else f"{group.label}/"
         scores = [name for name in group.mean if name.startswith(("valid/", "test/"))]
         sweep.tracked.log_metrics({f"{prefix}{name}/mean": group.mean[name] for name in scores})
-        sweep.tracked.log_metrics({f"{prefix}{name}/std": group.spread[name] for name in scores if name in group.spread})
+        sweep.tracked.log_metrics(
+            {f"{prefix}{name}/std": group.spread[name] for name in scores if name in group.spread}
+        )
     folder = sweep.directory / SUMMARY_FOLDER
     folder.mkdir(exist_ok=True)
     results.write_json(folder / "summary.json", summary.as_json())

@@ -62,7 +62,7 @@ def root_class() -> type:
 
 
 def own_settings(metric: type) -> dict[str, SettingInfo]:
-    """Settings of a metric that are set under ``evaluation.<metric>``: all but `k`, which is part of its name."""
+    """List the settings of a metric that stand under ``evaluation.<metric>``: all but `k`, part of its name."""
     return {name: info for name, info in settings_of(metric).items() if name != "k"}
 
 

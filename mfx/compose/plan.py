@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -78,10 +78,12 @@ def build(config: Any) -> Plan:
         If a name is unknown, a setting is unknown, missing, mistyped or out of range, or the objective does not
         suit the model.
     """
+    from mfx.metrics.names import full_name
+
     plain = complete(config)
     made = {group: _create(group, plain[group]) for group in nodes.GROUPS}
     nodes.checked_seed(plain["seed"])
-    objective = plain["objective"] or made["model"].objective
+    objective = full_name(plain["objective"] or made["model"].objective)
     metrics = _metrics(plain["metrics"], objective, plain["evaluation"])
     _check_objective(objective, metrics[objective], plain["model"]["name"], made["model"])
     return Plan(
@@ -195,31 +197,16 @@ def _evaluation(node: Mapping[str, Any]) -> EvaluationSettings:
 
 
 def _metrics(typed: list[str], objective: str, evaluation: Mapping[str, Any]) -> dict[str, Metric]:
-    for name in typed:
-        if typed.count(name) > 1:
-            raise MetricError(f"metrics names '{name}' twice.", "Name it once.")
-    return {name: _metric(name, evaluation) for name in _once(typed, objective)}
+    """Make the metrics that were asked for, and the objective if it is not among them."""
+    from mfx.metrics.names import create_metrics, full_name, parse
+
+    asked = [*typed, *([] if objective in map(full_name, typed) else [objective])]
+    own = {name: evaluation[name] for name in {parse(one)[0] for one in asked} if name in _own_nodes(evaluation)}
+    return create_metrics(asked, own)
 
 
-def _once(typed: list[str], objective: str) -> Iterator[str]:
-    yield from typed
-    if objective not in typed:
-        yield objective
-
-
-def _metric(typed: str, evaluation: Mapping[str, Any]) -> Metric:
-    from mfx.metrics.names import parse
-
-    name, k = parse(typed)
-    component = registry.get("metric", name).component
-    settings = dict(evaluation[name]) if nodes.own_settings(component) else {}
-    takes_k = "k" in settings_of(component)
-    if takes_k and k is None:
-        raise MetricError(f"'{typed}' does not say how long a list it looks at.", f"Write {name}@10, for example.")
-    if k is not None and not takes_k:
-        raise MetricError(f"'{typed}': {name} does not look at lists, so it takes no @{k}.", f"Write {name}.")
-    metric: Metric = registry.create("metric", name, settings | ({"k": k} if takes_k else {}))
-    return metric
+def _own_nodes(evaluation: Mapping[str, Any]) -> list[str]:
+    return [name for name, node in evaluation.items() if isinstance(node, Mapping)]
 
 
 def _check_objective(objective: str, metric: Metric, name: str, model: Model) -> None:
