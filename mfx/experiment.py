@@ -7,10 +7,10 @@ import logging
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from mfx import compose
-from mfx.errors import MetricError, MFXError
+from mfx.errors import MetricError
 from mfx.interfaces import DataInfo, Epoch, Metric, Model, Ratings, RunInfo, Split
 from mfx.results import METRICS_FILE, Curves, Result, new_directory, write_config, write_json
 from mfx.tracking.background import BackgroundRun
@@ -72,6 +72,7 @@ def execute(plan: compose.Plan, directory: Path, parent: str | None = None, list
 
         @contextlib.contextmanager
         def stage(name: str) -> Iterator[None]:
+            log.info("Stage: %s", name)
             if listener is not None:
                 listener.stage(name)
             with clock.stage(name):
@@ -125,12 +126,13 @@ def _tracked(plan: compose.Plan, directory: Path, parent: str | None) -> Iterato
     try:
         yield tracked
     except BaseException as error:
-        # What went wrong is worth more than what then goes wrong with the tracker.
-        try:
-            tracked.set_tags({"error": f"{type(error).__name__}: {error}".replace("\n", " ")[:500]})
-            tracked.finish("FAILED" if isinstance(error, Exception) else "KILLED")
-        except MFXError as second:
-            log.warning("The failed run could not be closed: %s", second)
+        text = f"{type(error).__name__}: {error}".replace("\n", " ")[:500]
+        status: Literal["FAILED", "KILLED"] = "FAILED" if isinstance(error, Exception) else "KILLED"
+        for last_word in (lambda: tracked.set_tags({"error": text}), lambda: tracked.finish(status)):
+            try:
+                last_word()
+            except Exception as second:  # what went wrong is worth more than what then goes wrong with the tracker
+                log.warning("The run could not be closed as it should: %s", second)
         raise
     tracked.finish("FINISHED")
 
