@@ -96,7 +96,7 @@ def test_a_broken_plugin_is_reported_and_leaves_nothing(tmp_path, monkeypatch):
     registry._load(point("half_broken"))
     broken = registry.load_plugins()[-1]
     assert (broken.package, broken.reason) == ("some-package", "RuntimeError: two lines")
-    with pytest.raises(UnknownName, match="Plugins that could not be loaded: .*some-package"):
+    with pytest.raises(UnknownName, match=r"Plugins that could not be loaded: .*some-package"):
         get("model", "half")
 
 

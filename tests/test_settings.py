@@ -15,7 +15,7 @@ class Demo(Component):
     size: int = setting(3, ge=1, le=9)
     kind: str = setting("a", choices=("a", "b"))
     flag: bool = setting(True)
-    names: list[str] = setting(["x"])
+    names: list[str] = setting(["x"])  # noqa: RUF009
     limit: int | None = setting(None)
 
 
@@ -81,7 +81,7 @@ def test_every_setting_needs_a_default():
     class Without(Component):
         size: int
 
-    with pytest.raises(SettingError, match="'size'.*has no default"):
+    with pytest.raises(SettingError, match=r"'size'.*has no default"):
         settings_of(Without)
     with pytest.raises(SettingError, match="is not a dataclass"):
         settings_of(int)
