@@ -1,1 +1,71 @@
-"""MFX: an experiment framework for matrix-factorisation recommenders."""
+"""MFX: an experiment framework for matrix-factorisation recommenders.
+
+The public door. Names are imported when they are first used, so that ``import mfx`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mfx.errors import MFXError
+    from mfx.experiment import run
+    from mfx.interfaces import Catalogue, Epoch, Features, Ratings, RatingScale, Split
+    from mfx.models.base import Recommender
+    from mfx.registry import available, create, register
+    from mfx.results import Result
+    from mfx.settings import Component, setting, tunable
+
+_DOOR = {
+    "MFXError": "mfx.errors",
+    "Result": "mfx.results",
+    "run": "mfx.experiment",
+    "Catalogue": "mfx.interfaces",
+    "Epoch": "mfx.interfaces",
+    "Features": "mfx.interfaces",
+    "RatingScale": "mfx.interfaces",
+    "Ratings": "mfx.interfaces",
+    "Split": "mfx.interfaces",
+    "Recommender": "mfx.models.base",
+    "available": "mfx.registry",
+    "create": "mfx.registry",
+    "register": "mfx.registry",
+    "Component": "mfx.settings",
+    "setting": "mfx.settings",
+    "tunable": "mfx.settings",
+}
+
+__all__ = [
+    "Catalogue",
+    "Component",
+    "Epoch",
+    "Features",
+    "MFXError",
+    "RatingScale",
+    "Ratings",
+    "Recommender",
+    "Result",
+    "Split",
+    "available",
+    "create",
+    "register",
+    "run",
+    "setting",
+    "tunable",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        import importlib.metadata
+
+        return importlib.metadata.version("mfx")
+    if name not in _DOOR:
+        raise AttributeError(f"module 'mfx' has no attribute '{name}'")
+    import importlib
+
+    return getattr(importlib.import_module(_DOOR[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

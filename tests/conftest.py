@@ -1,58 +1,59 @@
-"""Ratings that several rooms are tested on."""
-
-from __future__ import annotations
-
-from collections.abc import Callable
+import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import hypothesis
-import numpy as np
 import pytest
 
-from mfx.interfaces import Catalogue, Features, Ratings, RatingScale
+from mfx import registry
 
 # The first example of a law compiles kernels, so no example has a deadline.
 hypothesis.settings.register_profile("mfx", deadline=None)
 hypothesis.settings.load_profile("mfx")
 
-GENRES = ("Action", "Comedy", "Drama", "Horror")
-
-
-def planted_ratings(
-    n_users: int = 60, n_items: int = 40, rank: int = 3, noise: float = 0.1, density: float = 0.5, seed: int = 0
-) -> Ratings:
-    """Ratings from planted factors that follow the genres of the items; the last item has no rating."""
-    rng = np.random.default_rng(seed)
-    genres = [list(rng.choice(GENRES, size=rng.integers(1, 3), replace=False)) for _ in range(n_items)]
-    features = Features.from_lists([*genres[:-1], list(GENRES[:2])])
-    centres = rng.normal(size=(len(features.names), rank))
-    items = features.dense() @ centres + 0.3 * rng.normal(size=(n_items, rank))
-    users = rng.normal(size=(n_users, rank))
-    truth = 3.5 + 0.3 * rng.normal(size=(n_users, 1)) + 0.3 * rng.normal(size=n_items) + 0.4 * users @ items.T
-    observed = rng.random((n_users, n_items)) < density
-    observed[:, -1] = False
-    u, i = np.nonzero(observed)
-    catalogue = Catalogue(
-        user_ids=np.arange(100, 100 + n_users),
-        item_ids=np.arange(1000, 1000 + 2 * n_items, 2),
-        titles=np.array([f"Film {n}" for n in range(n_items)]),
-        item_features={"genres": features},
-    )
-    return Ratings.from_columns(
-        catalogue.user_ids[u],
-        catalogue.item_ids[i],
-        truth[u, i] + noise * rng.normal(size=u.size),
-        rng.integers(10**9, 2 * 10**9, size=u.size),
-        catalogue=catalogue,
-        scale=RatingScale(0.5, 5.0),
-        name="planted",
-    )
+HERE = Path(__file__).parent
+REPOSITORY = HERE.parent
 
 
 @pytest.fixture
-def planted() -> Ratings:
-    return planted_ratings()
+def toy():
+    """The components of `flow_plugin`, registered for one test; the choices that use them."""
+    with registry.temporarily():
+        sys.modules.pop("flow_plugin", None)
+        sys.path.insert(0, str(HERE))
+        try:
+            module = importlib.import_module("flow_plugin")
+        finally:
+            sys.path.remove(str(HERE))
+        module.choices = ["dataset=toy", "split=toy_split", "model=toy_model", "tracking=toy_tracking"]
+        yield module
 
 
 @pytest.fixture
-def make_planted() -> Callable[..., Ratings]:
-    return planted_ratings
+def cli(tmp_path):
+    """Run `mfx` in a process of its own, in an empty folder, with `flow_plugin` installed as a plugin."""
+    site = tmp_path / "site"
+    info = site / "flow_plugin-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: flow-plugin\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[mfx.plugins]\nflow = flow_plugin\n")
+    (tmp_path / "work").mkdir()
+    environment = dict(os.environ)
+    environment["PYTHONPATH"] = os.pathsep.join([str(REPOSITORY), str(site), str(HERE)])
+
+    def run(*arguments, code=None, **extra):
+        program = [sys.executable, *(["-c", code] if code else ["-m", "mfx.cli.main"])]
+        return subprocess.run(
+            [*program, *arguments],
+            cwd=tmp_path / "work",
+            env=environment | extra,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    run.folder = tmp_path / "work"
+    return run

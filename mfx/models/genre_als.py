@@ -57,6 +57,8 @@ class GenreALS(ALS):
 
     def start(self, train: Ratings) -> None:
         """Set the tables and the map before the first epoch."""
+        from mfx.solver.least_squares import Profiles
+
         genres = self._genres()
         if len(genres.names) * self.factors > _MAX_MAP and self.genre_update == "ratings":
             raise ModelError(
@@ -66,6 +68,7 @@ class GenreALS(ALS):
         super().start(train)
         self.genre_map_: DoubleArray = np.zeros((len(genres.names), self.factors))
         self._pooled = self.pooled(genres)
+        self._profiles = Profiles.from_dense(self._pooled)
 
     def update_items(self, by_item: SparseRows) -> None:
         """Replace the item table by its minimiser given users and map, then the map by one of its two minimisers."""
@@ -79,20 +82,8 @@ class GenreALS(ALS):
                 self._pooled, self.item_factors_.astype(np.float64), pull=self.genre_weight, map_ridge=self.genre_reg
             )
             return
-        genres = self._genres()
-        rows = np.repeat(np.arange(len(genres)), np.diff(genres.indptr))
         _, curvature = solve_rows_and_accumulate(
-            by_item,
-            self.user_table_,
-            self.item_table_,
-            ridge,
-            offset=self.offset_,
-            prior=prior,
-            feature_indptr=genres.indptr,
-            feature_indices=genres.indices,
-            feature_weights=self._pooled[rows, genres.indices].astype(np.float32),
-            n_features=len(genres.names),
-            gram_size=self.factors,
+            by_item, self.user_table_, self.item_table_, ridge, self._profiles, offset=self.offset_, prior=prior
         )
         deviations = self.item_factors_ - self._pooled @ self.genre_map_
         scale = np.maximum(by_item.counts, 1) if self.per_count else np.ones(by_item.n_rows)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mfx.solver.layout import SparseRows
-from mfx.solver.least_squares import Prior, Ridge, solve_rows, solve_rows_and_accumulate
+from mfx.solver.least_squares import Prior, Profiles, Ridge, solve_rows, solve_rows_and_accumulate
 
 
 def problem(n_factors: int, counts: list[int], n_other: int = 400, seed: int = 0):
@@ -84,7 +84,7 @@ def test_a_row_without_ratings_takes_the_minimiser_of_its_penalties():
 
 def test_results_are_bit_identical_for_any_number_of_threads():
     rows, other = problem(13, list(np.random.default_rng(3).integers(0, 60, size=500)))
-    features = np.arange(501, dtype=np.int64), np.zeros(500, np.int32), np.ones(500, np.float32)
+    profiles = Profiles.from_dense(np.random.default_rng(4).integers(0, 2, size=(500, 3)).astype(np.float64))
     prior = Prior(np.zeros((500, 14), np.float32), np.ones(14, np.float32))
     results = []
     before = numba.get_num_threads()
@@ -93,17 +93,7 @@ def test_results_are_bit_identical_for_any_number_of_threads():
             numba.set_num_threads(threads)
             out = np.empty((500, 14), dtype=np.float32)
             minima, curvature = solve_rows_and_accumulate(
-                rows,
-                other,
-                out,
-                Ridge(1.0, 1.0),
-                offset=3.0,
-                prior=prior,
-                feature_indptr=features[0],
-                feature_indices=features[1],
-                feature_weights=features[2],
-                n_features=1,
-                gram_size=13,
+                rows, other, out, Ridge(1.0, 1.0), profiles, offset=3.0, prior=prior
             )
             results.append((out, minima, curvature))
     finally:
@@ -138,31 +128,15 @@ def test_without_regularisation_the_solution_is_finite_and_fits_as_well_as_any(c
 
 
 def test_curvature_is_the_sum_of_kronecker_products():
-    rows, other = problem(3, [4, 0, 150, 9])
-    indptr = np.array([0, 2, 3, 3, 5], dtype=np.int64)
-    indices = np.array([0, 2, 1, 1, 2], dtype=np.int32)
-    weights = np.array([0.5, 0.5, 1.0, 2.0, 3.0], dtype=np.float32)
-    out = np.empty((4, 4), dtype=np.float32)
-    prior = Prior(np.zeros((4, 4), np.float32), np.ones(4, np.float32))
-    for size in (3, 4):
-        _, found = solve_rows_and_accumulate(
-            rows,
-            other,
-            out,
-            Ridge(1.0, 1.0),
-            offset=0.0,
-            prior=prior,
-            feature_indptr=indptr,
-            feature_indices=indices,
-            feature_weights=weights,
-            n_features=3,
-            gram_size=size,
-        )
-        expected = np.zeros((3 * size, 3 * size))
-        for row in range(4):
-            g = np.zeros(3)
-            g[indices[indptr[row] : indptr[row + 1]]] = weights[indptr[row] : indptr[row + 1]]
-            x = other[rows.indices[rows.indptr[row] : rows.indptr[row + 1]]].astype(np.float64)
-            x[:, -1] = 1.0
-            expected += np.kron(np.outer(g, g), (x.T @ x)[:size, :size])
-        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-4)
+    rows, other = problem(3, [4, 0, 150, 9, 20])
+    features = np.array([[0.5, 0.0, 0.5], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0], [0.0, 2.0, 3.0], [0.5, 0.0, 0.5]])
+    out = np.empty((5, 4), dtype=np.float32)
+    _, found = solve_rows_and_accumulate(rows, other, out, Ridge(1.0, 1.0), Profiles.from_dense(features))
+    expected = np.zeros((9, 9))
+    for row, g in enumerate(features):
+        x = other[rows.indices[rows.indptr[row] : rows.indptr[row + 1]], :-1].astype(np.float64)
+        expected += np.kron(np.outer(g, g), x.T @ x)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-4)
+    plain = np.empty_like(out)
+    solve_rows(rows, other, plain, Ridge(1.0, 1.0))
+    np.testing.assert_array_equal(out, plain)

@@ -1,0 +1,102 @@
+"""The `mfx` command: sends each command line to its command, and turns errors into one line and an exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+HELP = """\
+MFX: an experiment framework for matrix-factorisation recommenders.
+
+  mfx [CHOICE=NAME ...] [SETTING=VALUE ...]   run one experiment
+  mfx -m CHOICE=NAME,NAME SETTING=VALUE,VALUE run all combinations
+  mfx list [KIND] [--json]                    components, their settings, defaults and search ranges; presets
+  mfx ui                                      look at finished runs
+
+Choices, in the order of the flow: dataset, split, model, tracking. Settings: model.factors=20, seed=3, refit=false,
+metrics=[rmse,ndcg@10], objective=ndcg@10, early_stopping.patience=3, experiment_name=mine, run_name=first.
+
+  mfx model=als split=random model.factors=20
+  mfx -m model=bias,als seed=1,2,3
+  mfx --config-dir my_presets model=mine
+
+Options:
+  --json            print the final numbers as JSON on standard output, and nothing else there
+  --debug           show the traceback of an error
+  --cfg job         show the composed configuration and run nothing (add --resolve to fill in ${...})
+  --config-dir DIR  find presets in DIR too, such as DIR/model/mine.yaml
+  -m, --multirun    run every combination of comma-separated values
+  --info            show how the configuration was found
+  --hydra-help      show every option of Hydra, which composes the runs
+  --version         show the version
+  --help            show this
+"""
+
+USAGE, FAILURE, INTERRUPTED = 2, 1, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status: 0, 1 (failed), 2 (wrong usage) or 130 (interrupted)."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments
+    import logging
+
+    logging.raiseExceptions = debug  # a reader of our output that has gone away is no reason for tracebacks
+    try:
+        return _dispatch(arguments, debug)
+    except KeyboardInterrupt:
+        print("mfx: interrupted.", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILURE
+    except Exception as error:
+        return complain(error, debug)
+
+
+def _dispatch(arguments: list[str], debug: bool) -> int:
+    command = arguments[0] if arguments else ""
+    if "--help" in arguments[:1] or "-h" in arguments[:1]:
+        print(HELP, end="")
+        return 0
+    if command == "--version":
+        import mfx
+
+        print(f"mfx {mfx.__version__}")
+        return 0
+    if command == "ui":
+        from mfx.cli import ui
+
+        return ui.main(arguments[1:])
+    rest = [argument for argument in arguments if argument != "--debug"]
+    if command == "list":
+        from mfx.cli import list as list_
+
+        return list_.main(rest[1:])
+    from mfx.cli import run
+
+    return run.main(rest, debug=debug)
+
+
+def complain(error: Exception, debug: bool) -> int:
+    """Print an error as one line on standard error, after its traceback with `debug`; return the exit status."""
+    from mfx.errors import MetricError, MFXError, SettingError, UnknownName
+
+    if debug:
+        import traceback
+
+        traceback.print_exception(error)
+    if not isinstance(error, MFXError):
+        reason = " ".join(str(error).split())
+        hint = "" if debug else " (a defect of MFX or of a plugin; --debug shows where)"
+        print(f"mfx: {type(error).__name__}: {reason}{hint}", file=sys.stderr)
+        return FAILURE
+    print(f"mfx: {' '.join(str(error).split())}", file=sys.stderr)
+    wrong_usage = isinstance(error, SettingError | UnknownName | MetricError) or type(error).__name__ == "ConfigError"
+    return USAGE if wrong_usage else FAILURE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,77 @@
+"""A progress bar on standard error, on a terminal only, for runs that take longer than two seconds."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from mfx.experiment import Listener
+
+PATIENCE = 2.0
+
+
+@contextlib.contextmanager
+def shown(title: str) -> Iterator[Listener | None]:
+    """Show the progress of the run inside the block; gives nobody to tell where there is no terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    bar = _Bar(title)
+    try:
+        yield bar
+    finally:
+        bar.stop()
+
+
+class _Bar:
+    """Appears two seconds after the start and vanishes at the end."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._lock = threading.Lock()
+        self._text, self._done = "starting", 0
+        self._of: int | None = None
+        self._progress: Any = None
+        self._timer = threading.Timer(PATIENCE, self._appear)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def stage(self, name: str) -> None:
+        self._update(name, 0, None)
+
+    def epoch(self, number: int, of: int | None, objective: str, value: float | None) -> None:
+        stage = self._text.partition(" ")[0]
+        now = "" if value is None else f" {objective} {value:.4f}"
+        self._update(f"{stage} epoch {number}{now}", number, of)
+
+    def stop(self) -> None:
+        self._timer.cancel()
+        with self._lock:
+            if self._progress is not None:
+                self._progress.stop()
+                self._progress = None
+
+    def _appear(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        with self._lock:
+            if self._timer.finished.is_set() and self._progress is None:
+                columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TimeElapsedColumn())
+                self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
+                self._task = self._progress.add_task("", total=None)
+                self._progress.start()
+                self._show()
+
+    def _update(self, text: str, done: int, of: int | None) -> None:
+        with self._lock:
+            self._text, self._done, self._of = text, done, of
+            if self._progress is not None:
+                self._show()
+
+    def _show(self) -> None:
+        description = f"{self._title}: {self._text}"
+        self._progress.update(self._task, description=description, completed=self._done, total=self._of)

@@ -1,0 +1,90 @@
+"""What the command line prints when runs are over: short tables, seconds, and where to look."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mfx.results import Result
+
+if TYPE_CHECKING:
+    from mfx.cli.sweep import Summary
+
+
+def result(outcome: Result) -> None:
+    """Print the table of one run."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    settings = outcome.settings
+    title = " · ".join(str(settings[group]["name"]) for group in ("dataset", "split", "model"))
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("metric")
+    table.add_column("valid", justify="right")
+    table.add_column("test", justify="right")
+    for name in _scored(outcome.metrics):
+        table.add_row(name, *(_number(outcome.metrics.get(f"{part}/{name}")) for part in ("valid", "test")))
+    print(title)
+    Console().print(table)
+    if outcome.score is not None and "fit/best_epoch" in outcome.metrics:
+        best, last = (int(outcome.metrics[f"fit/{name}"]) for name in ("best_epoch", "epochs"))
+        print(f"Best epoch on valid: {best} of {last} ({outcome.objective}).{_refitted(outcome)}")
+    for name, reason in outcome.skipped.items():
+        print(f"No {name}: {reason}")
+    print("Seconds: " + ", ".join(f"{name} {value:.1f}" for name, value in _seconds(outcome.metrics)))
+    print(f"Files:   {outcome.directory}")
+    print(f"Tracked: {outcome.where}")
+
+
+def job(overrides: list[str], outcome: Result, seconds: float) -> None:
+    """Print one line on standard error about a finished run of a sweep."""
+    import sys
+
+    what = " ".join(overrides) or "defaults"
+    score = "" if outcome.score is None else f"{outcome.objective} {outcome.score:.4f}, "
+    print(f"{what}: {score}{seconds:.1f} s", file=sys.stderr)
+
+
+def sweep(summary: Summary) -> None:
+    """Print the table of a sweep: a row per group of runs that differ in seed or fold only."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    names = [name for name in summary.metric_names if name.startswith("test/")]
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("runs of")
+    table.add_column("n", justify="right")
+    for name in names:
+        table.add_column(name, justify="right")
+    for group in summary.groups:
+        cells = [_spread(group.mean.get(name), group.spread.get(name)) for name in names]
+        table.add_row(group.label, str(group.runs), *cells)
+    if summary.groups:
+        # Never cut: where the output is no terminal, lines may be as long as they need to be.
+        print("Mean ± spread over seeds and folds")
+        console = Console()
+        Console(width=max(console.width, 20 + 18 * (len(names) + 1)) if not console.is_terminal else None).print(table)
+    print(f"Files:   {summary.directory}")
+    print(f"Tracked: {summary.where}")
+
+
+def _refitted(outcome: Result) -> str:
+    return " Refitted on train and valid for the test." if outcome.settings["refit"] else ""
+
+
+def _scored(metrics: dict[str, float]) -> list[str]:
+    names = [name.partition("/")[2] for name in metrics if name.startswith(("valid/", "test/"))]
+    return list(dict.fromkeys(names))
+
+
+def _seconds(metrics: dict[str, float]) -> list[tuple[str, float]]:
+    return [(name.partition("/")[2], value) for name, value in metrics.items() if name.startswith("seconds/")]
+
+
+def _number(value: Any) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+def _spread(mean: float | None, spread: float | None) -> str:
+    return _number(mean) if spread is None else f"{mean:.4f} ± {spread:.4f}"

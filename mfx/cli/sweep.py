@@ -1,0 +1,229 @@
+"""A sweep in the tracker: a parent run over its runs, and what it says about them at the end."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from hydra.experimental.callback import Callback
+
+from mfx import compose, registry, results
+from mfx.compose.nodes import GROUPS
+from mfx.errors import MFXError
+from mfx.interfaces import RunInfo, TrackedRun
+
+PARENT_FILE = "parent.json"
+FAILURE_FILE = "failure.json"
+SUMMARY_FOLDER = "summary"
+NUISANCE = ("seed", "split.fold", "run_name")
+"""Settings that make repetitions of one experiment, not another experiment."""
+
+
+class CannotStart(SystemExit):
+    """Passes an error through Hydra, which would turn any other exception of a callback into a warning."""
+
+    def __init__(self, error: MFXError) -> None:
+        super().__init__(2)
+        self.error = error
+
+
+@dataclass(frozen=True)
+class _OpenSweep:
+    tracked: TrackedRun
+    directory: Path
+
+
+_current: list[_OpenSweep] = []
+
+
+class SweepInTracker(Callback):
+    """Hydra's callback that opens the parent run; `close` ends it, as Hydra calls nobody when a run has failed."""
+
+    def on_multirun_start(self, config: Any, **kwargs: Any) -> None:
+        """Open the parent run and leave its id in the folder of the sweep, for runs in whatever process."""
+        try:
+            with compose.explained():
+                _current.append(_open(config, kwargs.get("config_name") or compose.CONFIG))
+        except MFXError as error:
+            raise CannotStart(error) from error
+
+
+def is_open() -> bool:
+    """Whether a sweep has a parent run that is not closed yet."""
+    return bool(_current)
+
+
+def parent_of(directory: Path) -> str | None:
+    """Find the id of the parent run for the folder of one run of a sweep."""
+    for folder in directory.parents:
+        if (folder / PARENT_FILE).is_file():
+            return str(json.loads((folder / PARENT_FILE).read_text(encoding="utf-8"))["run_id"])
+    return None
+
+
+def note_failure(directory: Path, overrides: Sequence[str], error: Exception) -> None:
+    """Leave in the folder of a run why it failed."""
+    text = f"{'' if isinstance(error, MFXError) else type(error).__name__ + ': '}{error}"
+    results.write_json(directory / FAILURE_FILE, {"overrides": list(overrides), "error": " ".join(text.split())})
+
+
+def _open(config: Any, config_name: str) -> _OpenSweep:
+    import hydra
+
+    directory = Path(str(config.hydra.sweep.dir)).absolute()
+    directory.mkdir(parents=True, exist_ok=True)
+    overrides = [str(override) for override in config.hydra.overrides.task]
+    # Every sweep has a first run; the tracker, experiment and tags of the parent are those of that run.
+    shared = [str(one) for one in config.hydra.overrides.hydra if "hydra.searchpath" in str(one)]
+    first = compose.complete(hydra.compose(config_name, overrides=[*_first(overrides), *shared]))
+    node = dict(first["tracking"])
+    tracker = registry.create("tracking", node.pop("name"), node)
+    name = first["run_name"] or f"sweep {' '.join(overrides)}".strip()
+    tags = {"sweep": "true", **{str(key): str(value) for key, value in first["tags"].items()}}
+    info = RunInfo(first["experiment_name"], name[:250], {"overrides": " ".join(overrides)}, tags, None, directory)
+    tracked: TrackedRun = tracker.start(info)
+    results.write_json(directory / PARENT_FILE, {"run_id": tracked.run_id, "overrides": overrides})
+    return _OpenSweep(tracked, directory)
+
+
+def _first(overrides: Sequence[str]) -> list[str]:
+    """Choose the first of several values in each override, as the first run does; leave out what cannot be listed."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    chosen = []
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
+        if not override.is_sweep_override():
+            chosen.append(str(override.input_line))
+        elif override.is_discrete_sweep():
+            chosen.append(f"{override.get_key_element()}={next(iter(override.sweep_string_iterator()))}")
+    return chosen
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs of one sweep that differ in seed or fold only.
+
+    Attributes
+    ----------
+    mean, spread : dict of str to float
+        By metric; the spread is the standard deviation with n - 1, absent for a single run.
+    """
+
+    label: str
+    runs: int
+    mean: dict[str, float]
+    spread: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a sweep came to."""
+
+    directory: Path
+    where: str
+    groups: list[Group]
+    failures: dict[str, str]
+    jobs: int
+
+    @property
+    def metric_names(self) -> list[str]:
+        """Names of all metrics, in the order in which runs report them."""
+        return list(dict.fromkeys(name for group in self.groups for name in group.mean))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return groups and failures as plain values."""
+        return {"groups": [asdict(group) for group in self.groups], "failures": self.failures, "jobs": self.jobs}
+
+
+def close(status: Literal["FINISHED", "FAILED", "KILLED"]) -> Summary:
+    """Gather the runs of the open sweep, record mean and spread with the parent run, and end it."""
+    sweep = _current.pop()
+    finished, failures = _harvest(sweep.directory)
+    groups = list(grouped(finished))
+    summary = Summary(sweep.directory, sweep.tracked.where(), groups, failures, len(finished) + len(failures))
+    for group in groups:
+        prefix = "" if len(groups) == 1 else f"{group.label}/"
+        scores = [name for name in group.mean if name.startswith(("valid/", "test/"))]
+        sweep.tracked.log_metrics({f"{prefix}{name}/mean": group.mean[name] for name in scores})
+        sweep.tracked.log_metrics(
+            {f"{prefix}{name}/std": group.spread[name] for name in scores if name in group.spread}
+        )
+    folder = sweep.directory / SUMMARY_FOLDER
+    folder.mkdir(exist_ok=True)
+    results.write_json(folder / "summary.json", summary.as_json())
+    sweep.tracked.log_folder(folder)
+    sweep.tracked.set_tags({"runs": str(summary.jobs), "runs_failed": str(len(failures))})
+    sweep.tracked.finish(status)
+    return summary
+
+
+Finished = tuple[dict[str, str], dict[str, float]]
+
+
+def _harvest(directory: Path) -> tuple[list[Finished], dict[str, str]]:
+    """Read flattened settings and metrics of every finished run, and the reasons of those that failed, by folder."""
+    from omegaconf import OmegaConf
+
+    finished, failures = [], {}
+    for folder in sorted((path for path in directory.iterdir() if path.is_dir()), key=_number):
+        numbers = folder / results.METRICS_FILE
+        if folder.name == SUMMARY_FOLDER:
+            continue
+        if numbers.is_file():
+            config: Any = OmegaConf.to_container(OmegaConf.load(folder / results.CONFIG_FILE))
+            finished.append((compose.flatten(config), json.loads(numbers.read_text(encoding="utf-8"))))
+        elif (folder / FAILURE_FILE).is_file():
+            failures[folder.name] = json.loads((folder / FAILURE_FILE).read_text(encoding="utf-8"))["error"]
+        else:
+            failures[folder.name] = "it ended without a word"
+    return finished, failures
+
+
+def _number(folder: Path) -> tuple[int, str]:
+    first = folder.name.partition("_")[0]
+    return (int(first) if first.isdigit() else 0, folder.name)
+
+
+def grouped(finished: Sequence[Finished]) -> Iterator[Group]:
+    """Group runs that differ in seed or fold only, and take mean and spread of each metric they all have."""
+    members: dict[tuple[tuple[str, str], ...], list[dict[str, float]]] = {}
+    for settings, metrics in finished:
+        key = tuple(sorted((k, v) for k, v in settings.items() if k not in NUISANCE and not k.endswith(".seed")))
+        members.setdefault(key, []).append(metrics)
+    for label, runs in zip(labels([dict(key) for key in members]), members.values(), strict=True):
+        shared = [name for name in runs[0] if all(name in run for run in runs)]
+        mean = {name: statistics.fmean(run[name] for run in runs) for name in shared}
+        spread = {name: statistics.stdev(run[name] for run in runs) for name in shared} if len(runs) > 1 else {}
+        yield Group(label, len(runs), mean, spread)
+
+
+def labels(settings: Sequence[Mapping[str, str]]) -> list[str]:
+    """Name each of several configurations by what sets it apart: names of components, then settings that vary."""
+    varying = [
+        key
+        for key in dict.fromkeys(key for one in settings for key in one)
+        if len({one[key] for one in settings if key in one}) > 1 and not _explained_by_name(key, settings)
+    ]
+    return [" ".join(_part(key, one[key]) for key in varying if key in one) or "all" for one in settings]
+
+
+def _explained_by_name(key: str, settings: Sequence[Mapping[str, str]]) -> bool:
+    """Whether a setting of a component differs only because the components do."""
+    group = key.partition(".")[0]
+    if group not in GROUPS or key == f"{group}.name":
+        return False
+    by_name: dict[str, set[str]] = {}
+    for one in settings:
+        if key in one:
+            by_name.setdefault(one[f"{group}.name"], set()).add(one[key])
+    return all(len(values) == 1 for values in by_name.values())
+
+
+def _part(key: str, value: str) -> str:
+    # Metric names of trackers allow few characters.
+    text = "".join(c if c.isalnum() or c in "_-." else "-" for c in value)
+    return text if key.endswith(".name") else f"{key}-{text}"

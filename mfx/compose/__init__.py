@@ -1,0 +1,157 @@
+"""Composition: choices and overrides in, a checked plan out.
+
+Hydra's ConfigStore is filled from the registry, so that a component needs no YAML file: its settings, their types and
+defaults come from the class.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mfx import registry
+from mfx.compose import complaints, nodes
+from mfx.compose.complaints import ConfigError
+from mfx.compose.plan import Plan, build, complete, flatten, label
+from mfx.errors import MFXError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+__all__ = [
+    "ConfigError",
+    "Plan",
+    "build",
+    "check_folder",
+    "complete",
+    "compose",
+    "conf_dir",
+    "explained",
+    "fill_store",
+    "flatten",
+    "label",
+    "presets",
+]
+
+CONFIG = "config"
+
+
+def conf_dir() -> Path:
+    """Return the folder of MFX's own configuration: ``mfx/conf`` in a wheel, ``conf`` beside ``mfx`` in a checkout.
+
+    Raises
+    ------
+    ConfigError
+        If neither is there: the installation is broken.
+    """
+    package = Path(__file__).resolve().parent.parent
+    for folder in (package / "conf", package.parent / "conf"):
+        if (folder / f"{CONFIG}.yaml").is_file():
+            return folder
+    raise ConfigError(f"MFX's configuration is missing: no conf/{CONFIG}.yaml beside {package}.", "Install mfx again.")
+
+
+def fill_store() -> None:
+    """Put a typed node for every registered component, and the schema of the whole, into Hydra's ConfigStore."""
+    from hydra.core.config_store import ConfigStore
+
+    store = ConfigStore.instance()
+    for group in nodes.GROUPS:
+        store.repo.pop(group, None)
+        for entry in registry.available(group):
+            node = nodes.typed(nodes.node_class(entry))
+            store.store(group=group, name=entry.name, node=node, provider=f"mfx plugin {entry.package}")
+    store.store(name="schema", node=nodes.typed(nodes.root_class()), provider="mfx")
+
+
+def presets(folder: Path) -> dict[str, list[Path]]:
+    """List the preset files of a configuration folder by group."""
+    return {group: sorted((folder / group).glob("*.yaml")) for group in nodes.GROUPS}
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder of presets that is missing, or that would hide a component or one of MFX's own presets.
+
+    Raises
+    ------
+    ConfigError
+        Naming the first file that clashes.
+    """
+    if not folder.is_dir():
+        raise ConfigError(f"There is no folder {folder.absolute()}.", "Give --config-dir a folder with presets.")
+    own = conf_dir()
+    for group, files in presets(folder).items():
+        taken = {entry.name: f"the {group} of package '{entry.package}'" for entry in registry.available(group)}
+        if folder.resolve() != own:
+            taken |= {path.stem: f"MFX's own {path.relative_to(own)}" for path in presets(own)[group]}
+        for path in files:
+            if path.stem in taken:
+                raise ConfigError(f"{path} is called like {taken[path.stem]}.", "Rename the file.")
+
+
+def compose(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -> DictConfig:
+    """Compose a configuration as the command line does; nothing of Hydra stays behind.
+
+    Parameters
+    ----------
+    overrides : sequence of str
+        As typed on the command line, such as ``"model=als"`` or ``"model.factors=20"``.
+    config_dir : path, optional
+        A folder with presets, such as ``model/mine.yaml``.
+
+    Raises
+    ------
+    MFXError
+        In one line: an unknown choice, setting or type.
+    """
+    import hydra
+
+    extra = []
+    if config_dir is not None:
+        folder = Path(config_dir)
+        check_folder(folder)
+        extra = [f"hydra.searchpath=['file://{folder.absolute()}']"]
+    with _nothing_left_behind(), explained():
+        fill_store()
+        with hydra.initialize_config_dir(str(conf_dir()), job_name="mfx", **hydra_base()):
+            return hydra.compose(CONFIG, overrides=[*overrides, *extra])
+
+
+@contextlib.contextmanager
+def explained() -> Iterator[None]:
+    """Turn errors of Hydra and OmegaConf inside the block into MFX's own, the originals as their cause."""
+    try:
+        yield
+    except MFXError:
+        raise
+    except Exception as error:
+        told = complaints.explain(error)
+        if told is None:
+            raise
+        raise told from error
+
+
+def hydra_base() -> dict[str, Any]:
+    """Arguments that ask Hydra for its present behaviour: 1.3 wants to be told so, 1.4 does not."""
+    import hydra
+
+    return {"version_base": None} if hydra.__version__.startswith("1.3.") else {}
+
+
+@contextlib.contextmanager
+def _nothing_left_behind() -> Iterator[None]:
+    from hydra import version
+    from hydra.core.config_store import ConfigStore
+    from hydra.core.global_hydra import GlobalHydra
+
+    store, running = ConfigStore.instance(), GlobalHydra.instance()
+    repo, hydra, base = store.repo, running.hydra, version.VersionBase.instance().version_base
+    store.repo = dict(repo)
+    try:
+        yield
+    finally:
+        store.repo = repo
+        running.hydra = hydra
+        version.VersionBase.instance().version_base = base

@@ -1,0 +1,248 @@
+"""THE flow: data set → split → model → metrics → tracking, read from top to bottom."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Literal, Protocol
+
+from mfx import compose
+from mfx.errors import MetricError
+from mfx.interfaces import DataInfo, Epoch, Metric, Model, Ratings, RunInfo, Split
+from mfx.results import METRICS_FILE, Curves, Result, new_directory, write_config, write_json
+from mfx.tracking.background import BackgroundRun
+from mfx.tracking.stages import StageClock
+
+log = logging.getLogger(__name__)
+
+
+class Listener(Protocol):
+    """Somebody who is told how a run proceeds."""
+
+    def stage(self, name: str) -> None:
+        """Take note that a stage begins: read, split, fit, evaluate, refit, test or save."""
+
+    def epoch(self, number: int, of: int | None, objective: str, value: float | None) -> None:
+        """Take note that an epoch is over; `of` is the most there can be, `value` that on valid (None in a refit)."""
+
+
+def run(*overrides: str, config_dir: str | Path | None = None) -> Result:
+    """Run one experiment, composed as on the command line, with its folder in ``runs/`` of the current folder.
+
+    Parameters
+    ----------
+    *overrides : str
+        Choices and settings, such as ``"model=als"``, ``"model.factors=20"`` or ``"split=temporal"``.
+    config_dir : path, optional
+        A folder with presets.
+
+    Raises
+    ------
+    MFXError
+        In one line, what was wrong and what to do; before data is read wherever it can be known by then.
+    """
+    plan = compose.build(compose.compose(overrides, config_dir))
+    return execute(plan, new_directory(Path("runs"), plan.name))
+
+
+def execute(plan: compose.Plan, directory: Path, parent: str | None = None, listener: Listener | None = None) -> Result:
+    """Carry out a plan.
+
+    The model is fitted on train, watched on valid. With ``refit`` a fresh one is then fitted on train and valid for
+    as many epochs as were best. Ratings of test are looked at once, by the final score.
+
+    Parameters
+    ----------
+    plan : Plan
+        Components and settings, checked.
+    directory : pathlib.Path
+        The run's own folder; it exists.
+    parent : str, optional
+        Id of the run in the tracker that groups this one.
+    listener : Listener, optional
+        Told about stages and epochs.
+    """
+    clock = StageClock()
+    curves = Curves()
+    write_config(directory, plan.config)
+    with _tracked(plan, directory, parent) as tracked:
+
+        @contextlib.contextmanager
+        def stage(name: str) -> Iterator[None]:
+            log.info("Stage: %s", name)
+            if listener is not None:
+                listener.stage(name)
+            with clock.stage(name):
+                yield
+
+        with stage("read"):
+            ratings = plan.dataset.load()
+        with stage("split"):
+            split = plan.splitter.split(ratings)
+            facts = _describe(plan, ratings, split, tracked)
+        with stage("fit"):
+            best = _fit(plan, split, curves, tracked, listener)
+        with stage("evaluate"):
+            valid, skipped = _score(plan, plan.model, split.train, split.valid, plan.metrics)
+            if len(split.valid):
+                _require(plan.objective, valid, skipped)
+        model = plan.model
+        if plan.refit and len(split.valid):
+            with stage("refit"):
+                model = _refit(plan, split, best, listener)
+        with stage("test"):
+            test, not_on_test = _score(plan, model, split.train_and_valid, split.test, plan.metrics)
+        with stage("save"):
+            _save(model, directory)
+        skipped |= not_on_test
+        metrics = _finals(curves, best) | clock.metrics()
+        metrics |= {f"valid/{name}": value for name, value in valid.items()}
+        metrics |= {f"test/{name}": value for name, value in test.items()}
+        metrics = _record(metrics, facts, skipped, curves, directory, tracked)
+    return Result(
+        settings=plan.config,
+        metrics=metrics,
+        objective=f"valid/{plan.objective}",
+        model=model,
+        split=split,
+        curves=curves.values,
+        skipped=skipped,
+        directory=directory,
+        run_id=tracked.run_id,
+        where=tracked.where(),
+    )
+
+
+@contextlib.contextmanager
+def _tracked(plan: compose.Plan, directory: Path, parent: str | None) -> Iterator[BackgroundRun]:
+    """Open a run in the tracker, and close it with the status that the block ends with."""
+    params = {name: text for name, text in compose.flatten(plan.config).items() if not name.startswith("tags.")}
+    tags = {"objective": plan.objective, **{str(k): str(v) for k, v in plan.config["tags"].items()}}
+    info = RunInfo(plan.config["experiment_name"], plan.name, params, tags, parent, directory)
+    tracked = BackgroundRun(plan.tracker, info)
+    try:
+        yield tracked
+    except BaseException as error:
+        text = f"{type(error).__name__}: {error}".replace("\n", " ")[:500]
+        status: Literal["FAILED", "KILLED"] = "FAILED" if isinstance(error, Exception) else "KILLED"
+        for last_word in (partial(tracked.set_tags, {"error": text}), partial(tracked.finish, status)):
+            try:
+                last_word()
+            except Exception as second:  # what went wrong is worth more than what then goes wrong with the tracker
+                log.warning("The run could not be closed as it should: %s", second)
+        raise
+    tracked.finish("FINISHED")
+
+
+def _describe(plan: compose.Plan, ratings: Ratings, split: Split, tracked: BackgroundRun) -> dict[str, float]:
+    """Record what data went in and how it was divided."""
+    from mfx.split.audit import audit
+
+    name = plan.config["dataset"]["name"]
+    profile = {"ratings": float(len(ratings)), "users": float(ratings.n_users), "items": float(ratings.n_items)}
+    source = str(getattr(plan.dataset, "source", "") or f"dataset={name}")
+    tracked.log_data(DataInfo(ratings.name, ratings.fingerprint, source, profile))
+    tracked.set_tags({"split_fingerprint": split.fingerprint, "split_rule": split.rule})
+    facts = {f"audit/{fact}": float(value) for fact, value in audit(split).items()}
+    tracked.log_metrics(facts)
+    return facts
+
+
+def _fit(plan: compose.Plan, split: Split, curves: Curves, tracked: BackgroundRun, listener: Listener | None) -> int:
+    """Fit on train, leave the model in the state of its best epoch on valid, and return that epoch (0: none)."""
+    objective, watched = {plan.objective: plan.metrics[plan.objective]}, f"valid/{plan.objective}"
+
+    def score(model: Model) -> float:
+        values, skipped = _score(plan, model, split.train, split.valid, objective)
+        _require(plan.objective, values, skipped)
+        return values[plan.objective]
+
+    watch = plan.early_stopping.watch(score, higher_is_better=objective[plan.objective].higher_is_better)
+
+    def on_epoch(model: Model, epoch: Epoch) -> bool:
+        stop = watch(model, epoch) if len(split.valid) else False
+        point = {f"train/{name}": float(loss) for name, loss in epoch.losses.items()}
+        point |= {watched: watch.scores[-1]} if watch.scores else {}
+        curves.add(point)
+        tracked.log_metrics(point, step=epoch.number)
+        if listener is not None:
+            listener.epoch(epoch.number, getattr(model, "epochs", None), watched, point.get(watched))
+        return stop
+
+    plan.model.fit(split.train, on_epoch=on_epoch)
+    watch.restore_best(plan.model)
+    return watch.best_epoch or curves.epochs
+
+
+def _refit(plan: compose.Plan, split: Split, epochs: int, listener: Listener | None) -> Model:
+    """Fit a fresh model on train and valid, blind: nobody watches, so only the number of epochs carries over."""
+    model = plan.fresh_model(epochs)
+
+    def on_epoch(model: Model, epoch: Epoch) -> bool:
+        if listener is not None:
+            listener.epoch(epoch.number, epochs, "", None)
+        return epoch.number == epochs
+
+    return model.fit(split.train_and_valid, on_epoch=on_epoch)
+
+
+def _score(
+    plan: compose.Plan, model: Model, seen: Ratings, held_out: Ratings, metrics: Mapping[str, Metric]
+) -> tuple[dict[str, float], dict[str, str]]:
+    """Evaluate; returns the values, and for metrics that do not apply the reason. An empty part has no values."""
+    if not len(held_out):
+        return {}, {}
+    from mfx.metrics.evaluation import evaluate
+
+    outcome = evaluate(model, seen, held_out, metrics, plan.evaluation)
+    return dict(outcome.values), dict(outcome.skipped)
+
+
+def _require(objective: str, values: Mapping[str, float], skipped: Mapping[str, str]) -> None:
+    if objective not in values:
+        reason = skipped.get(objective, "it was not computed")
+        raise MetricError(f"The objective {objective} has no value on valid: {reason}.", "Choose another objective=.")
+
+
+def _finals(curves: Curves, best: int) -> dict[str, float]:
+    """Numbers of the fit on train at its best epoch; none where the model does not iterate."""
+    if not best:
+        return {}
+    at_best = {name: values[best - 1] for name, values in curves.values.items() if name.startswith("train/")}
+    return {"fit/epochs": float(curves.epochs), "fit/best_epoch": float(best), **at_best}
+
+
+def _save(model: Model, directory: Path) -> None:
+    if hasattr(model, "save"):
+        model.save(directory / "model")
+    else:
+        log.warning("The model is not saved: %s has no method save.", type(model).__name__)
+
+
+def _record(
+    metrics: dict[str, float],
+    facts: dict[str, float],
+    skipped: dict[str, str],
+    curves: Curves,
+    directory: Path,
+    tracked: BackgroundRun,
+) -> dict[str, float]:
+    """Write and log the final numbers, the same in both places, and return them with the facts logged before."""
+    for name, value in metrics.items():
+        if not math.isfinite(value):
+            skipped[name] = f"it is {value}"
+    for name, reason in skipped.items():
+        log.info("No %s: %s", name, reason)
+    kept = {name: value for name, value in metrics.items() if math.isfinite(value)}
+    # Trackers show the last point of a curve as its value, so the final value becomes the point after the last epoch.
+    tracked.log_metrics({name: kept[name] for name in kept if name in curves.values}, step=curves.epochs + 1)
+    tracked.log_metrics({name: kept[name] for name in kept if name not in curves.values})
+    tracked.set_tags({f"skipped.{name.replace('@', '_at_')}": reason for name, reason in skipped.items()})
+    everything = facts | kept
+    write_json(directory / METRICS_FILE, everything)
+    tracked.log_folder(directory)
+    return everything

@@ -1,0 +1,126 @@
+"""What a run leaves behind: its result, its folder under ``runs/`` and the files in it."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mfx.interfaces import Model, Split
+
+CONFIG_FILE = "config.yaml"
+METRICS_FILE = "metrics.json"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came out of a run.
+
+    Attributes
+    ----------
+    settings : dict
+        The resolved configuration, every setting included.
+    metrics : dict of str to float
+        Final numbers by name, such as ``"test/ndcg@10"``, ``"valid/rmse"`` and ``"seconds/fit"``: those of
+        ``metrics.json`` and of the tracker.
+    objective : str
+        Name in `metrics` of the number that early stopping watched, such as ``"valid/rmse"``.
+    model : Model
+        The fitted model that was scored on test.
+    split : Split
+        What it was fitted and scored on.
+    curves : dict of str to list of float
+        Per epoch of the fit on train, first epoch first; empty for models that do not iterate.
+    skipped : dict of str to str
+        Metrics that do not apply, with the reason.
+    directory : pathlib.Path
+        The run's folder.
+    run_id : str
+        Its id in the tracker.
+    where : str
+        One line: where the tracker shows the run.
+    """
+
+    settings: dict[str, Any]
+    metrics: dict[str, float]
+    objective: str
+    model: Model
+    split: Split
+    curves: dict[str, list[float]]
+    skipped: dict[str, str]
+    directory: Path
+    run_id: str
+    where: str
+
+    @property
+    def score(self) -> float | None:
+        """Value of the objective; None where the split has no valid part."""
+        return self.metrics.get(self.objective)
+
+    def __repr__(self) -> str:
+        shown = {name: round(value, 4) for name, value in self.metrics.items() if name.startswith(("valid/", "test/"))}
+        return f"Result({self.settings['model']['name']}, {self.settings['split']['name']}, {shown}, {self.directory})"
+
+
+@dataclass
+class Curves:
+    """Numbers per epoch, by name."""
+
+    values: dict[str, list[float]] = field(default_factory=dict)
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs there were."""
+        return max(map(len, self.values.values()), default=0)
+
+    def add(self, point: Mapping[str, float]) -> None:
+        """Append the numbers of one more epoch."""
+        for name, value in point.items():
+            self.values.setdefault(name, []).append(float(value))
+
+
+def safe_name(text: str) -> str:
+    """Turn a text into part of a file name: letters, digits, ``. _ -``, at most 80 characters."""
+    return re.sub(r"[^\w.\-]+", "-", text, flags=re.ASCII).strip(".-")[:80] or "run"
+
+
+def token() -> str:
+    """Make four characters that tell runs of the same second apart."""
+    return secrets.token_hex(2)
+
+
+def new_directory(root: Path, name: str) -> Path:
+    """Make ``root/DATE/TIME_NAME_TOKEN`` and return its absolute path; it did not exist before."""
+    while True:
+        now = datetime.datetime.now()
+        folder = root.absolute() / f"{now:%Y-%m-%d}" / f"{now:%H-%M-%S}_{safe_name(name)}_{token()}"
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return folder
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file so that it is there whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON atomically; numbers must be finite."""
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def write_config(directory: Path, config: Mapping[str, Any]) -> None:
+    """Write the resolved configuration as ``config.yaml``."""
+    from omegaconf import OmegaConf
+
+    write_text(directory / CONFIG_FILE, OmegaConf.to_yaml(OmegaConf.create(dict(config))))

@@ -1,0 +1,239 @@
+"""Kernels of the row solves: gather, Gram matrix, penalty, Cholesky, all on one small buffer per block of rows."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from mfx.interfaces import DoubleArray, FloatArray, IndexArray, PointerArray
+from mfx.solver.jit import kernel
+
+_CHUNK = 128
+"""Ratings gathered at a time: with 16 columns of float32 the buffer is 8 KB and stays in the first-level cache."""
+
+
+@kernel(parallel=True)
+def solve_blocks(
+    bounds: PointerArray,
+    out: FloatArray,
+    minima: DoubleArray,
+    indptr: PointerArray,
+    indices: IndexArray,
+    values: FloatArray,
+    other: FloatArray,
+    offset: np.float32,
+    constant: np.float32,
+    ridge: FloatArray,
+    per_count: bool,
+    centres: FloatArray,
+    pulls: FloatArray,
+) -> None:
+    """Solve the rows of each block into `out`, and note the minimum of each row's objective."""
+    width = _width(other.shape[1])
+    for block in numba.prange(bounds.size - 1):
+        gathered = np.zeros((_CHUNK, width), dtype=np.float32)
+        gram = np.zeros((width, width), dtype=np.float32)
+        for row in range(bounds[block], bounds[block + 1]):
+            begin, end = indptr[row], indptr[row + 1]
+            row_gram(begin, end, indices, values, other, offset, constant, gathered, gram)
+            add_penalty(row, end - begin, ridge, per_count, centres, pulls, gram)
+            minima[row] = solve_augmented(gram, other.shape[1], out[row])
+
+
+@kernel(parallel=True)
+def solve_profiles(
+    bounds: PointerArray,
+    out: FloatArray,
+    minima: DoubleArray,
+    order: PointerArray,
+    profile_of_row: IndexArray,
+    profile_indptr: PointerArray,
+    profile_indices: IndexArray,
+    profile_weights: FloatArray,
+    curvature: DoubleArray,
+    indptr: PointerArray,
+    indices: IndexArray,
+    values: FloatArray,
+    other: FloatArray,
+    offset: np.float32,
+    constant: np.float32,
+    ridge: FloatArray,
+    per_count: bool,
+    centres: FloatArray,
+    pulls: FloatArray,
+) -> None:
+    """Solve the rows in the given order, block by block, and sum their curvature, one partial sum a block."""
+    width = _width(other.shape[1])
+    size = other.shape[1] - 1
+    for block in numba.prange(bounds.size - 1):
+        gathered = np.zeros((_CHUNK, width), dtype=np.float32)
+        gram = np.zeros((width, width), dtype=np.float32)
+        total = np.zeros((size, size), dtype=np.float64)
+        for place in range(bounds[block], bounds[block + 1]):
+            row = order[place]
+            begin, end = indptr[row], indptr[row + 1]
+            row_gram(begin, end, indices, values, other, offset, constant, gathered, gram)
+            for a in range(size):
+                for b in range(a, size):
+                    total[a, b] += gram[a, b]
+            add_penalty(row, end - begin, ridge, per_count, centres, pulls, gram)
+            minima[row] = solve_augmented(gram, other.shape[1], out[row])
+            profile = profile_of_row[row]
+            if place + 1 == bounds[block + 1] or profile_of_row[order[place + 1]] != profile:
+                _spread(profile, profile_indptr, profile_indices, profile_weights, total, curvature[block])
+                total[:] = 0.0
+
+
+@kernel()
+def _width(n_columns: int) -> int:
+    """Columns of the gathered buffer: table, target, and padding to whole groups of eight."""
+    return (n_columns + 1 + 7) // 8 * 8
+
+
+@kernel()
+def row_gram(
+    begin: int,
+    end: int,
+    indices: IndexArray,
+    values: FloatArray,
+    other: FloatArray,
+    offset: np.float32,
+    constant: np.float32,
+    gathered: FloatArray,
+    gram: FloatArray,
+) -> None:
+    """Set `gram` to the upper triangle of the augmented Gram matrix of the entries from `begin` to `end`."""
+    size = other.shape[1] + 1
+    gram[:size] = np.float32(0.0)
+    for start in range(begin, end, _CHUNK):
+        count = min(_CHUNK, end - start)
+        gather(indices, values, start, count, other, offset, constant, gathered)
+        add_gram(gathered, count, size, gram)
+
+
+@kernel()
+def add_penalty(
+    row: int,
+    count: int,
+    ridge: FloatArray,
+    per_count: bool,
+    centres: FloatArray,
+    pulls: FloatArray,
+    gram: FloatArray,
+) -> None:
+    """Add ridge and prior of a row with `count` entries to its augmented Gram matrix."""
+    p = ridge.size
+    scale = np.float32(max(count, 1)) if per_count else np.float32(1.0)
+    for j in range(p):
+        gram[j, j] += scale * ridge[j]
+    if centres.shape[0] > 0:
+        for j in range(p):
+            pull = pulls[j] * centres[row, j]
+            gram[j, j] += pulls[j]
+            gram[j, p] += pull
+            gram[p, p] += pull * centres[row, j]
+
+
+@kernel()
+def gather(
+    indices: IndexArray,
+    values: FloatArray,
+    start: int,
+    count: int,
+    other: FloatArray,
+    offset: np.float32,
+    constant: np.float32,
+    gathered: FloatArray,
+) -> None:
+    """Copy `count` rows of `other` into the buffer as (factors, constant, residual target).
+
+    Rows beyond, up to the next multiple of eight, are zeroed, so that eight can be taken at a time.
+    """
+    p = other.shape[1]
+    for n in range(count):
+        column = indices[start + n]
+        for j in range(p - 1):
+            gathered[n, j] = other[column, j]
+        gathered[n, p - 1] = constant
+        gathered[n, p] = values[start + n] - offset - other[column, p - 1]
+    for n in range(count, (count + 7) // 8 * 8):
+        for j in range(p + 1):
+            gathered[n, j] = np.float32(0.0)
+
+
+@kernel()
+def add_gram(gathered: FloatArray, count: int, size: int, gram: FloatArray) -> None:
+    """Add the upper triangle of ``gathered[:count].T @ gathered[:count]`` to `gram`, eight rows at a time."""
+    width = gram.shape[1]
+    for n in range(0, count, 8):
+        for a in range(size):
+            x0, x1, x2, x3 = gathered[n, a], gathered[n + 1, a], gathered[n + 2, a], gathered[n + 3, a]
+            x4, x5, x6, x7 = gathered[n + 4, a], gathered[n + 5, a], gathered[n + 6, a], gathered[n + 7, a]
+            # Starting at a multiple of eight wastes a few products and keeps every load whole.
+            for b in range(a // 8 * 8, width):
+                gram[a, b] += (
+                    x0 * gathered[n, b]
+                    + x1 * gathered[n + 1, b]
+                    + x2 * gathered[n + 2, b]
+                    + x3 * gathered[n + 3, b]
+                    + x4 * gathered[n + 4, b]
+                    + x5 * gathered[n + 5, b]
+                    + x6 * gathered[n + 6, b]
+                    + x7 * gathered[n + 7, b]
+                )
+
+
+@kernel()
+def solve_augmented(system: FloatArray, p: int, solution: FloatArray) -> float:
+    """Solve the p x p normal equations whose right-hand side is column p; return the minimum of the objective.
+
+    Cholesky on the upper triangle, in place, by rows, so that every inner loop runs over contiguous memory. A pivot
+    that vanishes against its diagonal marks a direction the data say nothing about and nothing penalises: that
+    coordinate is set to zero.
+    """
+    for j in range(1, p):
+        system[j, 0] = system[j, j]  # below the diagonal is free: keep the untouched diagonal there
+    for j in range(p):
+        pivot = system[j, j]
+        if not pivot > (np.float32(1e-6) * system[j, 0] if j > 0 else np.float32(0.0)):
+            for b in range(j, p + 1):
+                system[j, b] = np.float32(0.0)
+            continue
+        inverse = np.float32(1.0) / np.sqrt(pivot)
+        for b in range(j, p + 1):
+            system[j, b] *= inverse
+        for a in range(j + 1, p + 1):
+            factor = system[j, a]
+            for b in range(a, p + 1):
+                system[a, b] -= factor * system[j, b]
+    for j in range(p - 1, -1, -1):
+        if system[j, j] == np.float32(0.0):
+            solution[j] = np.float32(0.0)
+            continue
+        total = system[j, p]
+        for b in range(j + 1, p):
+            total -= system[j, b] * solution[b]
+        solution[j] = total / system[j, j]
+    return float(system[p, p])
+
+
+@kernel()
+def _spread(
+    profile: int,
+    indptr: PointerArray,
+    indices: IndexArray,
+    weights: FloatArray,
+    gram: DoubleArray,
+    out: DoubleArray,
+) -> None:
+    """Add ``g g^T (x) gram`` for the features g of a profile; `gram` holds its upper triangle."""
+    size = gram.shape[0]
+    for first in range(indptr[profile], indptr[profile + 1]):
+        for second in range(indptr[profile], indptr[profile + 1]):
+            weight = weights[first] * weights[second]
+            top, left = indices[first] * size, indices[second] * size
+            for a in range(size):
+                for b in range(a):
+                    out[top + a, left + b] += weight * gram[b, a]
+                for b in range(a, size):
+                    out[top + a, left + b] += weight * gram[a, b]

@@ -1,0 +1,115 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mfx.errors import DataError
+from mfx.interfaces import Catalogue, Features, Ratings, RatingScale, Split
+
+ROWS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(1, 10), st.integers(0, 9)), min_size=1)
+
+
+def ratings(rows, **extra):
+    users, items, values, times = (np.array(column) for column in zip(*rows, strict=True))
+    return Ratings.from_columns(users, items, values / 2, times, **extra)
+
+
+@given(ROWS, st.randoms())
+def test_row_order_does_not_matter(rows, random):
+    shuffled = list(rows)
+    random.shuffle(shuffled)
+    first, second = ratings(rows), ratings(shuffled)
+    for name in ("users", "items", "values", "timestamps"):
+        np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
+    assert first.fingerprint == second.fingerprint
+
+
+@given(ROWS)
+def test_row_pointers_and_counts_agree_with_the_rows(rows):
+    made = ratings(rows)
+    for user in range(made.n_users):
+        mine = made.users[made.user_indptr[user] : made.user_indptr[user + 1]]
+        assert (mine == user).all()
+        assert mine.size == made.user_counts[user] == (made.users == user).sum()
+    assert made.item_counts.sum() == len(made)
+    np.testing.assert_array_equal(made.catalogue.user_ids[made.users], sorted(row[0] for row in rows))
+
+
+def test_a_changed_value_changes_the_fingerprint():
+    rows = [(1, 1, 4, 0), (2, 1, 3, 0)]
+    assert ratings(rows).fingerprint != ratings([(1, 1, 4, 0), (2, 1, 4, 0)]).fingerprint
+    assert ratings(rows).fingerprint != ratings([(1, 2, 4, 0), (2, 1, 3, 0)]).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        ({"values": np.array([1.0, np.nan], np.float32)}, "1 of 2 values are not finite"),
+        ({"values": np.array([1.0, 2.0])}, "values must be float32"),
+        ({"items": np.array([0], np.int32)}, "items has 1 rows"),
+        ({"items": np.array([0, 7], np.int32)}, "outside the catalogue"),
+        ({"users": np.array([-1, 0], np.int32)}, "outside the catalogue"),
+        ({"users": np.array([1, 0], np.int32)}, "not ordered"),
+    ],
+)
+def test_broken_ratings_are_refused(change, part):
+    good = ratings([(1, 1, 4, 0), (2, 2, 3, 0)])
+    with pytest.raises(DataError) as caught:
+        dataclasses.replace(good, **change)
+    assert part in str(caught.value)
+
+
+def test_ids_missing_from_the_catalogue_are_counted():
+    catalogue = Catalogue(np.array([1, 2]), np.array([1]))
+    with pytest.raises(DataError, match="2 rows have a item id"):
+        ratings([(1, 1, 4, 0), (1, 2, 4, 0), (2, 3, 4, 0)], catalogue=catalogue)
+
+
+def test_ids_are_translated_and_unknown_ones_are_minus_one():
+    catalogue = Catalogue(np.array([3, 5, 9]), np.array(["a", "c"]))
+    assert catalogue.user_index([9, 4, 3]).tolist() == [2, -1, 0]
+    assert catalogue.item_index(["c", "b"]).tolist() == [1, -1]
+    assert catalogue.item_index([1]).tolist() == [-1]
+    assert Catalogue(np.array([], np.int64), np.array([1])).user_index([1]).tolist() == [-1]
+
+
+def test_catalogues_must_fit_together():
+    features = Features.from_lists([["x"], []])
+    with pytest.raises(DataError, match="2 rows for 1 items"):
+        Catalogue(np.array([1]), np.array([1]), item_features={"genres": features})
+    with pytest.raises(DataError, match="strictly increasing"):
+        Catalogue(np.array([2, 1]), np.array([1]))
+    with pytest.raises(DataError, match="1 titles for 2 items"):
+        Catalogue(np.array([1]), np.array([1, 2]), titles=np.array(["x"]))
+
+
+def test_features_are_multi_hot():
+    features = Features.from_lists([["b", "a"], [], ["b", "b"]])
+    assert features.names == ("a", "b")
+    np.testing.assert_array_equal(features.dense(), [[1, 1], [0, 0], [0, 1]])
+    with pytest.raises(DataError):
+        Features(("a",), np.array([0, 1]), np.array([3], np.int32))
+
+
+def test_train_and_valid_together_are_in_canonical_order():
+    whole = ratings([(u, i, 1 + (u * i) % 9, u + i) for u in range(4) for i in range(5)])
+
+    def part(keep):
+        columns = {name: getattr(whole, name)[keep] for name in ("users", "items", "values", "timestamps")}
+        return dataclasses.replace(whole, **columns)
+
+    rows = np.arange(len(whole))
+    split = Split(part(rows % 3 == 0), part(rows % 3 == 1), part(rows % 3 == 2), rule="by thirds")
+    both = part(rows % 3 != 2)
+    assert split.train_and_valid.fingerprint == both.fingerprint
+    assert split.fingerprint != Split(split.valid, split.train, split.test, rule="by thirds").fingerprint
+
+
+def test_scale_and_mean():
+    made = ratings([(1, 1, 1, 0), (1, 2, 9, 0)])
+    assert made.scale == RatingScale(0.5, 4.5)
+    assert made.mean == 2.5
+    empty = Ratings.from_columns([], [], [], catalogue=made.catalogue)
+    assert (len(empty), empty.mean) == (0, 0.0)
