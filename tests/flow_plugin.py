@@ -19,7 +19,7 @@ class Toy(Component):
     """Sixty users, forty items, ratings of users and items with leanings."""
 
     users: int = setting(60, ge=2)
-    columns: dict[str, str] = setting({})  # noqa: RUF009
+    columns: dict[str, str] = setting({})
     fails: bool = setting(False)
     interrupts: bool = setting(False)
     sleeps: float = setting(0.0, ge=0)

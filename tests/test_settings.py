@@ -15,7 +15,7 @@ class Demo(Component):
     size: int = setting(3, ge=1, le=9)
     kind: str = setting("a", choices=("a", "b"))
     flag: bool = setting(True)
-    names: list[str] = setting(["x"])  # noqa: RUF009
+    names: list[str] = setting(["x"])
     limit: int | None = setting(None)
 
 
