@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 from mfx import compose
 from mfx.errors import MetricError
 from mfx.interfaces import DataInfo, Epoch, Metric, Model, Ratings, RunInfo, Split
-from mfx.results import METRICS_FILE, Curves, Result, new_directory, write_config, write_json
+from mfx.results import METRICS_FILE, Curves, Result, draw_curves, new_directory, write_config, write_json
 from mfx.tracking.background import BackgroundRun
 from mfx.tracking.stages import StageClock
 
@@ -98,6 +98,8 @@ def execute(plan: compose.Plan, directory: Path, parent: str | None = None, list
             test, not_on_test = _score(plan, model, split.train_and_valid, split.test, plan.metrics)
         with stage("save"):
             _save(model, directory)
+            if plan.config["figures"]:
+                _draw(plan, split, curves, best, test.get(plan.objective), directory)
         skipped |= not_on_test
         metrics = _finals(curves, best) | clock.metrics()
         metrics |= {f"valid/{name}": value for name, value in valid.items()}
@@ -221,6 +223,14 @@ def _save(model: Model, directory: Path) -> None:
         model.save(directory / "model")
     else:
         log.warning("The model is not saved: %s has no method save.", type(model).__name__)
+
+
+def _draw(plan: compose.Plan, split: Split, curves: Curves, best: int, test: float | None, directory: Path) -> None:
+    parts = ", ".join(f"{len(getattr(split, part)):,} {part}" for part in ("train", "valid", "test"))
+    refit = "after a refit on train and valid" if plan.refit else "without a refit"
+    settings = ", ".join(f"{name}={value}" for name, value in plan.config["model"].items() if name != "name")
+    caption = f"{split.train.name}, {plan.config['split']['name']} split ({parts} ratings); test {refit}. {settings}."
+    draw_curves(directory, curves, plan.objective, f"{plan.name}: {plan.objective}", caption, best, test)
 
 
 def _record(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
+import math
 import re
 import secrets
 from collections.abc import Mapping
@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mfx.files import write_text
 from mfx.interfaces import Model, Split
 
 CONFIG_FILE = "config.yaml"
 METRICS_FILE = "metrics.json"
+FIGURES = "figures"
 
 
 @dataclass(frozen=True)
@@ -107,13 +109,6 @@ def new_directory(root: Path, name: str) -> Path:
         return folder
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file so that it is there whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
-
-
 def write_json(path: Path, content: Any) -> None:
     """Write JSON atomically; numbers must be finite."""
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
@@ -124,3 +119,30 @@ def write_config(directory: Path, config: Mapping[str, Any]) -> None:
     from omegaconf import OmegaConf
 
     write_text(directory / CONFIG_FILE, OmegaConf.to_yaml(OmegaConf.create(dict(config))))
+
+
+def draw_curves(
+    directory: Path, curves: Curves, metric: str, title: str, caption: str, chosen: int, test: float | None
+) -> None:
+    """Draw the metric that was watched as ``learning_curve.png`` and the losses on train as ``objective.png``.
+
+    Draws nothing for a model that does not iterate, and no figure without a finite number in it.
+    """
+    from mfx.figures import learning_curve, objective_curve, save
+
+    parts = {
+        part: curves.values[f"{part}/{metric}"] for part in ("train", "valid") if f"{part}/{metric}" in curves.values
+    }
+    if _drawable(parts):
+        figure = learning_curve(parts, metric=metric, title=title, caption=caption, chosen=chosen, test=test)
+        save(figure, directory / FIGURES / "learning_curve.png")
+    losses = {
+        name.removeprefix("train/"): values for name, values in curves.values.items() if name.startswith("train/")
+    }
+    losses.pop(metric, None)
+    if _drawable(losses):
+        save(objective_curve(losses, title=title, caption=caption), directory / FIGURES / "objective.png")
+
+
+def _drawable(parts: Mapping[str, list[float]]) -> bool:
+    return any(math.isfinite(value) for values in parts.values() for value in values)

@@ -27,7 +27,7 @@ def toy():
             module = importlib.import_module("flow_plugin")
         finally:
             sys.path.remove(str(HERE))
-        module.choices = ["dataset=toy", "split=toy_split", "model=toy_model", "tracking=toy_tracking"]
+        module.choices = ["dataset=toy", "split=toy_split", "model=toy_model", "tracking=toy_tracking", "figures=false"]
         yield module
 
 

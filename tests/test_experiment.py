@@ -108,6 +108,14 @@ def test_the_folder_holds_what_was_logged(run, toy):
     assert not list(result.directory.rglob("*.tmp"))
 
 
+def test_curves_are_drawn(run, toy):
+    result = run("figures=true", "metrics=[rmse]")
+    drawn = sorted(path.name for path in (result.directory / "figures").iterdir())
+    assert drawn == ["learning_curve.png", "objective.png"]
+    assert "figures" in logged(toy).folders[0][1]
+    assert not (run("figures=true", "model=toy_ranking").directory / "figures").exists()
+
+
 def test_curves_are_logged_per_epoch(run, toy):
     result = run()
     for name, values in result.curves.items():

@@ -109,10 +109,10 @@ def _job(config: Any, directory: Path, overrides: list[str]) -> float | None:
         from mfx.cli.main import complain
 
         sweep.note_failure(directory, overrides, error)
-        print(f"{' '.join(overrides)}: ", end="", file=sys.stderr)
+        print(f"{sweep.what(directory, overrides)}: ", end="", file=sys.stderr)
         complain(error, os.environ.get(DEBUG) == "1")
         raise
-    show.job(overrides, result, time.perf_counter() - began)
+    show.job(sweep.what(directory, overrides), result, time.perf_counter() - began)
     return result.score
 
 

@@ -36,11 +36,10 @@ def result(outcome: Result) -> None:
     print(f"Tracked: {outcome.where}")
 
 
-def job(overrides: list[str], outcome: Result, seconds: float) -> None:
+def job(what: str, outcome: Result, seconds: float) -> None:
     """Print one line on standard error about a finished run of a sweep."""
     import sys
 
-    what = " ".join(overrides) or "defaults"
     score = "" if outcome.score is None else f"{outcome.objective} {outcome.score:.4f}, "
     print(f"{what}: {score}{seconds:.1f} s", file=sys.stderr)
 

@@ -59,9 +59,21 @@ def is_open() -> bool:
 
 def parent_of(directory: Path) -> str | None:
     """Find the id of the parent run for the folder of one run of a sweep."""
+    found = _parent(directory)
+    return None if found is None else str(found["run_id"])
+
+
+def what(directory: Path, overrides: Sequence[str]) -> str:
+    """Say which run of its sweep this is: the overrides that differ between its runs, or else all of them."""
+    swept = (_parent(directory) or {}).get("swept", [])
+    return " ".join([one for one in overrides if one.partition("=")[0] in swept] or overrides) or "defaults"
+
+
+def _parent(directory: Path) -> dict[str, Any] | None:
     for folder in directory.parents:
         if (folder / PARENT_FILE).is_file():
-            return str(json.loads((folder / PARENT_FILE).read_text(encoding="utf-8"))["run_id"])
+            found: dict[str, Any] = json.loads((folder / PARENT_FILE).read_text(encoding="utf-8"))
+            return found
     return None
 
 
@@ -82,11 +94,12 @@ def _open(config: Any, config_name: str) -> _OpenSweep:
     first = compose.complete(hydra.compose(config_name, overrides=[*_first(overrides), *shared]))
     node = dict(first["tracking"])
     tracker = registry.create("tracking", node.pop("name"), node)
-    name = first["run_name"] or f"sweep {' '.join(overrides)}".strip()
+    swept = _swept(overrides)
+    name = first["run_name"] or f"sweep {' '.join(swept.values())}".strip()
     tags = {"sweep": "true", **{str(key): str(value) for key, value in first["tags"].items()}}
     info = RunInfo(first["experiment_name"], name[:250], {"overrides": " ".join(overrides)}, tags, None, directory)
     tracked: TrackedRun = tracker.start(info)
-    results.write_json(directory / PARENT_FILE, {"run_id": tracked.run_id, "overrides": overrides})
+    results.write_json(directory / PARENT_FILE, {"run_id": tracked.run_id, "swept": list(swept)})
     return _OpenSweep(tracked, directory)
 
 
@@ -101,6 +114,14 @@ def _first(overrides: Sequence[str]) -> list[str]:
         elif override.is_discrete_sweep():
             chosen.append(f"{override.get_key_element()}={next(iter(override.sweep_string_iterator()))}")
     return chosen
+
+
+def _swept(overrides: Sequence[str]) -> dict[str, str]:
+    """Pick the overrides that give several values, by what they set."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    return {one.get_key_element(): str(one.input_line) for one in parsed if one.is_sweep_override()}
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,7 @@ def root_class() -> type:
         ("evaluation", evaluation, dataclasses.field(default_factory=evaluation)),
         ("early_stopping", stopping, dataclasses.field(default_factory=stopping)),
         ("refit", bool, dataclasses.field(default=True)),
+        ("figures", bool, dataclasses.field(default=True)),
         ("seed", int, dataclasses.field(default=1)),
         (GROUPS[-1], Any, dataclasses.field(default="???")),
         ("experiment_name", str, dataclasses.field(default="mfx")),

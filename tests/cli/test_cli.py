@@ -7,7 +7,7 @@ import pytest
 from mfx.cli import main as cli_main
 from mfx.cli import sweep
 
-TOY = ("dataset=toy", "split=toy_split", "model=toy_model", "tracking=toy_tracking", "metrics=[rmse]")
+TOY = ("dataset=toy", "split=toy_split", "model=toy_model", "tracking=toy_tracking", "metrics=[rmse]", "figures=false")
 HEAVY = ("pandas", "mlflow", "matplotlib", "optuna", "numba", "scipy", "pyarrow")
 IMPORTS = f"""
 import sys
