@@ -14,6 +14,7 @@ from typing import Any
 
 from mfx.files import write_text
 from mfx.interfaces import Model, Split
+from mfx.tracking.store import mask
 
 CONFIG_FILE = "config.yaml"
 METRICS_FILE = "metrics.json"
@@ -115,10 +116,10 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def write_config(directory: Path, config: Mapping[str, Any]) -> None:
-    """Write the resolved configuration as ``config.yaml``."""
+    """Write the resolved configuration as ``config.yaml``, passwords in addresses hidden."""
     from omegaconf import OmegaConf
 
-    write_text(directory / CONFIG_FILE, OmegaConf.to_yaml(OmegaConf.create(dict(config))))
+    write_text(directory / CONFIG_FILE, mask(OmegaConf.to_yaml(OmegaConf.create(dict(config)))))
 
 
 def draw_curves(
