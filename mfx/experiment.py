@@ -230,9 +230,9 @@ def _save(model: Model, directory: Path) -> None:
 def _draw(plan: compose.Plan, split: Split, curves: Curves, best: int, test: float | None, directory: Path) -> None:
     parts = ", ".join(f"{len(getattr(split, part)):,} {part}" for part in ("train", "valid", "test"))
     refit = "after a refit on train and valid" if plan.refit else "without a refit"
-    settings = ", ".join(f"{name}={value}" for name, value in plan.config["model"].items() if name != "name")
+    settings = ", ".join(f"{name}={value}" for name, value in plan.config["model"].items() if value is not None)
     caption = f"{split.train.name}, {plan.config['split']['name']} split ({parts} ratings); test {refit}. {settings}."
-    draw_curves(directory, curves, plan.objective, f"{plan.name}: {plan.objective}", caption, best, test)
+    draw_curves(directory, curves, plan.objective, plan.name, caption, best, test)
 
 
 def _record(

@@ -123,7 +123,7 @@ def write_config(directory: Path, config: Mapping[str, Any]) -> None:
 
 
 def draw_curves(
-    directory: Path, curves: Curves, metric: str, title: str, caption: str, chosen: int, test: float | None
+    directory: Path, curves: Curves, metric: str, name: str, caption: str, chosen: int, test: float | None
 ) -> None:
     """Draw the metric that was watched as ``learning_curve.png`` and the losses on train as ``objective.png``.
 
@@ -135,14 +135,17 @@ def draw_curves(
         part: curves.values[f"{part}/{metric}"] for part in ("train", "valid") if f"{part}/{metric}" in curves.values
     }
     if _drawable(parts):
-        figure = learning_curve(parts, metric=metric, title=title, caption=caption, chosen=chosen, test=test)
+        figure = learning_curve(
+            parts, metric=metric, title=f"{name}: {metric}", caption=caption, chosen=chosen, test=test
+        )
         save(figure, directory / FIGURES / "learning_curve.png")
-    losses = {
-        name.removeprefix("train/"): values for name, values in curves.values.items() if name.startswith("train/")
-    }
+    losses = {key.removeprefix("train/"): values for key, values in curves.values.items() if key.startswith("train/")}
     losses.pop(metric, None)
     if _drawable(losses):
-        save(objective_curve(losses, title=title, caption=caption), directory / FIGURES / "objective.png")
+        save(
+            objective_curve(losses, title=f"{name}: losses on train", caption=caption),
+            directory / FIGURES / "objective.png",
+        )
 
 
 def _drawable(parts: Mapping[str, list[float]]) -> bool:
