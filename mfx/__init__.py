@@ -11,7 +11,12 @@ if TYPE_CHECKING:
     from mfx.errors import MFXError
     from mfx.experiment import run
     from mfx.interfaces import Catalogue, Epoch, Features, Ratings, RatingScale, Split
+    from mfx.models.als import ALS
     from mfx.models.base import Recommender
+    from mfx.models.bias import Bias
+    from mfx.models.bpr import BPR
+    from mfx.models.genre_als import GenreALS
+    from mfx.models.popularity import Popularity
     from mfx.registry import available, create, register
     from mfx.results import Result
     from mfx.settings import Component, setting, tunable
@@ -26,6 +31,11 @@ _DOOR = {
     "RatingScale": "mfx.interfaces",
     "Ratings": "mfx.interfaces",
     "Split": "mfx.interfaces",
+    "ALS": "mfx.models.als",
+    "BPR": "mfx.models.bpr",
+    "Bias": "mfx.models.bias",
+    "GenreALS": "mfx.models.genre_als",
+    "Popularity": "mfx.models.popularity",
     "Recommender": "mfx.models.base",
     "available": "mfx.registry",
     "create": "mfx.registry",
@@ -36,11 +46,16 @@ _DOOR = {
 }
 
 __all__ = [
+    "ALS",
+    "BPR",
+    "Bias",
     "Catalogue",
     "Component",
     "Epoch",
     "Features",
+    "GenreALS",
     "MFXError",
+    "Popularity",
     "RatingScale",
     "Ratings",
     "Recommender",

@@ -150,7 +150,8 @@ def _describe(plan: compose.Plan, ratings: Ratings, split: Split, tracked: Backg
     about = plan.dataset.describe() if hasattr(plan.dataset, "describe") else {}
     tracked.log_data(DataInfo(ratings.name, ratings.fingerprint, about.get("source", f"dataset={name}"), profile))
     tracked.set_tags({f"data.{fact}": text for fact, text in about.items()})
-    tracked.set_tags({"split_fingerprint": split.fingerprint, "split_rule": split.rule})
+    tracked.set_tags({"data_fingerprint": ratings.fingerprint, "split_fingerprint": split.fingerprint})
+    tracked.set_tags({"split_rule": split.rule})
     facts = {f"audit/{fact}": float(value) for fact, value in audit(split).items()}
     tracked.log_metrics(facts)
     return facts

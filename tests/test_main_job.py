@@ -58,7 +58,9 @@ def test_the_main_job_is_found_again_in_mlflow_with_the_numbers_of_its_files(cli
     assert run.data.params["split.fraction"] == "0.2"
     assert run.data.tags["why"] == "test"
     assert run.data.tags["split_rule"].startswith("temporal")
-    assert run.inputs.dataset_inputs[0].dataset.name == "movielens_demo"
+    dataset = run.inputs.dataset_inputs[0].dataset
+    assert dataset.name == "movielens_demo"
+    assert dataset.digest == run.data.tags["data_fingerprint"]
     curve = client.get_metric_history(run.info.run_id, "valid/rmse")
     assert [point.step for point in curve][:4] == [1, 2, 3, 4]
     for name in ("seconds/fit", "peak_mb/fit", "train/objective"):
