@@ -6,6 +6,7 @@ import numba
 import numpy as np
 
 from mfx.interfaces import DoubleArray, FloatArray, IndexArray, PointerArray
+from mfx.solver.gram import LANES, add_gram
 from mfx.solver.jit import kernel
 
 _CHUNK = 128
@@ -86,8 +87,8 @@ def solve_profiles(
 
 @kernel()
 def _width(n_columns: int) -> int:
-    """Columns of the gathered buffer: table, target, and padding to whole groups of eight."""
-    return (n_columns + 1 + 7) // 8 * 8
+    """Columns of the gathered buffer: table, target, and padding to whole vectors."""
+    return (n_columns + LANES) // LANES * LANES
 
 
 @kernel()
@@ -145,42 +146,15 @@ def gather(
     constant: np.float32,
     gathered: FloatArray,
 ) -> None:
-    """Copy `count` rows of `other` into the buffer as (factors, constant, residual target).
-
-    Rows beyond, up to the next multiple of eight, are zeroed, so that eight can be taken at a time.
-    """
+    """Copy `count` rows of `other` into the buffer as (factors, constant, residual target)."""
     p = other.shape[1]
     for n in range(count):
-        column = indices[start + n]
-        for j in range(p - 1):
-            gathered[n, j] = other[column, j]
-        gathered[n, p - 1] = constant
-        gathered[n, p] = values[start + n] - offset - other[column, p - 1]
-    for n in range(count, (count + 7) // 8 * 8):
-        for j in range(p + 1):
-            gathered[n, j] = np.float32(0.0)
-
-
-@kernel()
-def add_gram(gathered: FloatArray, count: int, size: int, gram: FloatArray) -> None:
-    """Add the upper triangle of ``gathered[:count].T @ gathered[:count]`` to `gram`, eight rows at a time."""
-    width = gram.shape[1]
-    for n in range(0, count, 8):
-        for a in range(size):
-            x0, x1, x2, x3 = gathered[n, a], gathered[n + 1, a], gathered[n + 2, a], gathered[n + 3, a]
-            x4, x5, x6, x7 = gathered[n + 4, a], gathered[n + 5, a], gathered[n + 6, a], gathered[n + 7, a]
-            # Starting at a multiple of eight wastes a few products and keeps every load whole.
-            for b in range(a // 8 * 8, width):
-                gram[a, b] += (
-                    x0 * gathered[n, b]
-                    + x1 * gathered[n + 1, b]
-                    + x2 * gathered[n + 2, b]
-                    + x3 * gathered[n + 3, b]
-                    + x4 * gathered[n + 4, b]
-                    + x5 * gathered[n + 5, b]
-                    + x6 * gathered[n + 6, b]
-                    + x7 * gathered[n + 7, b]
-                )
+        source = other[indices[start + n]]
+        target = gathered[n]
+        for j in range(p):
+            target[j] = source[j]
+        target[p] = values[start + n] - offset - source[p - 1]
+        target[p - 1] = constant
 
 
 @kernel()
@@ -194,25 +168,28 @@ def solve_augmented(system: FloatArray, p: int, solution: FloatArray) -> float:
     for j in range(1, p):
         system[j, 0] = system[j, j]  # below the diagonal is free: keep the untouched diagonal there
     for j in range(p):
-        pivot = system[j, j]
+        # Slices that start at zero, as loops with another start are not vectorised.
+        line = system[j, j : p + 1]
+        pivot = line[0]
         if not pivot > (np.float32(1e-6) * system[j, 0] if j > 0 else np.float32(0.0)):
-            for b in range(j, p + 1):
-                system[j, b] = np.float32(0.0)
+            line[:] = np.float32(0.0)
             continue
         inverse = np.float32(1.0) / np.sqrt(pivot)
-        for b in range(j, p + 1):
-            system[j, b] *= inverse
-        for a in range(j + 1, p + 1):
-            factor = system[j, a]
-            for b in range(a, p + 1):
-                system[a, b] -= factor * system[j, b]
+        for b in range(line.size):
+            line[b] *= inverse
+        for a in range(1, line.size):
+            factor = line[a]
+            source, target = line[a:], system[j + a, j + a : p + 1]
+            for b in range(source.size):
+                target[b] -= factor * source[b]
     for j in range(p - 1, -1, -1):
         if system[j, j] == np.float32(0.0):
             solution[j] = np.float32(0.0)
             continue
         total = system[j, p]
-        for b in range(j + 1, p):
-            total -= system[j, b] * solution[b]
+        known, line = solution[j + 1 : p], system[j, j + 1 : p]
+        for b in range(known.size):
+            total -= line[b] * known[b]
         solution[j] = total / system[j, j]
     return float(system[p, p])
 
