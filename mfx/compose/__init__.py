@@ -70,6 +70,7 @@ def fill_store() -> None:
         for entry, cls in nodes.node_classes(group):
             store.store(group=group, name=entry.name, node=nodes.typed(cls), provider=f"mfx plugin {entry.package}")
     store.store(name="schema", node=nodes.typed(nodes.root_class()), provider="mfx")
+    plugin_folders(conf_dir())  # so that clashes are reported before anything is composed
     register_search_path(conf_dir())
 
 

