@@ -127,7 +127,7 @@ class EASE(mfx.Recommender):
         return scipy.sparse.csr_array((np.ones(self.items_.size, dtype=dtype), self.items_, self.indptr_), shape=shape)
 
 
-def _inverse(products: scipy.sparse.sparray, reg: float) -> mfx.DoubleArray:
+def _inverse(products: scipy.sparse.csr_array, reg: float) -> mfx.DoubleArray:
     """Return ``(products + reg I)^-1``, dense."""
     dense = products.toarray()
     dense[np.diag_indices_from(dense)] += reg
