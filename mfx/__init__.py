@@ -48,10 +48,15 @@ if TYPE_CHECKING:
     from mfx.metrics.evaluation import Evaluation, EvaluationSettings, evaluate
     from mfx.metrics.names import create_metrics
     from mfx.metrics.outcomes import ListOutcome, RankOutcome, RatingOutcome, Relevant
+    from mfx.models.als import ALS
     from mfx.models.base import Recommender
+    from mfx.models.bias import Bias
+    from mfx.models.bpr import BPR
     from mfx.models.factors import FactorModel
     from mfx.models.folded import Folded
+    from mfx.models.genre_als import GenreALS
     from mfx.models.least_squares import LeastSquaresModel
+    from mfx.models.popularity import Popularity
     from mfx.registry import available, create, register
     from mfx.results import Result
     from mfx.settings import Component, setting, tunable
@@ -108,6 +113,11 @@ _DOOR = {
         "RatingOutcome",
         "Relevant",
     ),
+    "mfx.models.als": ("ALS",),
+    "mfx.models.bias": ("Bias",),
+    "mfx.models.bpr": ("BPR",),
+    "mfx.models.genre_als": ("GenreALS",),
+    "mfx.models.popularity": ("Popularity",),
     "mfx.models.base": ("Recommender",),
     "mfx.models.factors": ("FactorModel",),
     "mfx.models.folded": ("Folded",),
@@ -128,6 +138,9 @@ _DOOR = {
 _HOME = {name: module for module, names in _DOOR.items() for name in names}
 
 __all__ = [
+    "ALS",
+    "BPR",
+    "Bias",
     "BoolArray",
     "Catalogue",
     "Component",
@@ -142,6 +155,7 @@ __all__ = [
     "Features",
     "FloatArray",
     "Folded",
+    "GenreALS",
     "IndexArray",
     "LeastSquaresModel",
     "ListMetric",
@@ -154,6 +168,7 @@ __all__ = [
     "OnEpoch",
     "PluginError",
     "PointerArray",
+    "Popularity",
     "RankOutcome",
     "RatingOutcome",
     "RatingScale",

@@ -14,6 +14,7 @@ from mfx import compose
 from mfx.errors import MetricError
 from mfx.interfaces import DataInfo, Epoch, Metric, Model, Ratings, RunInfo, Split
 from mfx.results import METRICS_FILE, Curves, Result, draw_curves, new_directory, write_config, write_json
+from mfx.tracking import environment
 from mfx.tracking.background import BackgroundRun
 from mfx.tracking.stages import StageClock
 
@@ -123,7 +124,7 @@ def execute(plan: compose.Plan, directory: Path, parent: str | None = None, list
 def _tracked(plan: compose.Plan, directory: Path, parent: str | None) -> Iterator[BackgroundRun]:
     """Open a run in the tracker, and close it with the status that the block ends with."""
     params = {name: text for name, text in compose.flatten(plan.config).items() if not name.startswith("tags.")}
-    tags = {"objective": plan.objective, **{str(k): str(v) for k, v in plan.config["tags"].items()}}
+    tags = environment.facts() | {"objective": plan.objective} | plan.config["tags"]
     info = RunInfo(plan.config["experiment_name"], plan.name, params, tags, parent, directory)
     tracked = BackgroundRun(plan.tracker, info)
     try:
@@ -146,9 +147,11 @@ def _describe(plan: compose.Plan, ratings: Ratings, split: Split, tracked: Backg
 
     name = plan.config["dataset"]["name"]
     profile = {"ratings": float(len(ratings)), "users": float(ratings.n_users), "items": float(ratings.n_items)}
-    source = str(getattr(plan.dataset, "source", "") or f"dataset={name}")
-    tracked.log_data(DataInfo(ratings.name, ratings.fingerprint, source, profile))
-    tracked.set_tags({"split_fingerprint": split.fingerprint, "split_rule": split.rule})
+    about = plan.dataset.describe() if hasattr(plan.dataset, "describe") else {}
+    tracked.log_data(DataInfo(ratings.name, ratings.fingerprint, about.get("source", f"dataset={name}"), profile))
+    tracked.set_tags({f"data.{fact}": text for fact, text in about.items()})
+    tracked.set_tags({"data_fingerprint": ratings.fingerprint, "split_fingerprint": split.fingerprint})
+    tracked.set_tags({"split_rule": split.rule})
     facts = {f"audit/{fact}": float(value) for fact, value in audit(split).items()}
     tracked.log_metrics(facts)
     return facts
@@ -228,9 +231,9 @@ def _save(model: Model, directory: Path) -> None:
 def _draw(plan: compose.Plan, split: Split, curves: Curves, best: int, test: float | None, directory: Path) -> None:
     parts = ", ".join(f"{len(getattr(split, part)):,} {part}" for part in ("train", "valid", "test"))
     refit = "after a refit on train and valid" if plan.refit else "without a refit"
-    settings = ", ".join(f"{name}={value}" for name, value in plan.config["model"].items() if name != "name")
+    settings = ", ".join(f"{name}={value}" for name, value in plan.config["model"].items() if value is not None)
     caption = f"{split.train.name}, {plan.config['split']['name']} split ({parts} ratings); test {refit}. {settings}."
-    draw_curves(directory, curves, plan.objective, f"{plan.name}: {plan.objective}", caption, best, test)
+    draw_curves(directory, curves, plan.objective, plan.name, caption, best, test)
 
 
 def _record(

@@ -14,6 +14,7 @@ from typing import Any
 
 from mfx.files import write_text
 from mfx.interfaces import Model, Split
+from mfx.tracking.store import mask
 
 CONFIG_FILE = "config.yaml"
 METRICS_FILE = "metrics.json"
@@ -115,14 +116,14 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def write_config(directory: Path, config: Mapping[str, Any]) -> None:
-    """Write the resolved configuration as ``config.yaml``."""
+    """Write the resolved configuration as ``config.yaml``, passwords in addresses hidden."""
     from omegaconf import OmegaConf
 
-    write_text(directory / CONFIG_FILE, OmegaConf.to_yaml(OmegaConf.create(dict(config))))
+    write_text(directory / CONFIG_FILE, mask(OmegaConf.to_yaml(OmegaConf.create(dict(config)))))
 
 
 def draw_curves(
-    directory: Path, curves: Curves, metric: str, title: str, caption: str, chosen: int, test: float | None
+    directory: Path, curves: Curves, metric: str, name: str, caption: str, chosen: int, test: float | None
 ) -> None:
     """Draw the metric that was watched as ``learning_curve.png`` and the losses on train as ``objective.png``.
 
@@ -134,14 +135,17 @@ def draw_curves(
         part: curves.values[f"{part}/{metric}"] for part in ("train", "valid") if f"{part}/{metric}" in curves.values
     }
     if _drawable(parts):
-        figure = learning_curve(parts, metric=metric, title=title, caption=caption, chosen=chosen, test=test)
+        figure = learning_curve(
+            parts, metric=metric, title=f"{name}: {metric}", caption=caption, chosen=chosen, test=test
+        )
         save(figure, directory / FIGURES / "learning_curve.png")
-    losses = {
-        name.removeprefix("train/"): values for name, values in curves.values.items() if name.startswith("train/")
-    }
+    losses = {key.removeprefix("train/"): values for key, values in curves.values.items() if key.startswith("train/")}
     losses.pop(metric, None)
     if _drawable(losses):
-        save(objective_curve(losses, title=title, caption=caption), directory / FIGURES / "objective.png")
+        save(
+            objective_curve(losses, title=f"{name}: losses on train", caption=caption),
+            directory / FIGURES / "objective.png",
+        )
 
 
 def _drawable(parts: Mapping[str, list[float]]) -> bool:

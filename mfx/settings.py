@@ -6,7 +6,8 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, get_args, get_type_hints
 
 from mfx.errors import SettingError, did_you_mean
 
@@ -120,6 +121,12 @@ class SettingInfo:
     bounds: Bounds
 
     @property
+    def plain_types(self) -> tuple[type, ...]:
+        """Types that a value may have, such as (float, NoneType); empty when the type is more than plain values."""
+        parts = get_args(self.type) if isinstance(self.type, UnionType) else (self.type,)
+        return parts if all(part in (int, float, bool, str, NoneType) for part in parts) else ()
+
+    @property
     def type_name(self) -> str:
         """The type as a person writes it, such as ``float`` or ``list[str]``."""
         plain = isinstance(self.type, type) and not hasattr(self.type, "__args__")
@@ -183,9 +190,10 @@ class Component:
         for info in settings_of(type(self)).values():
             value = getattr(self, info.name)
             where = f"{type(self).__name__}.{info.name}"
-            if info.type is float and type(value) is int:
+            allowed = info.plain_types
+            if float in allowed and int not in allowed and type(value) is int:
                 setattr(self, info.name, value := float(value))
-            if info.type in (int, float, bool, str) and type(value) is not info.type:
+            if allowed and type(value) not in allowed:
                 raise SettingError(f"{where}={value!r} must be of type {info.type_name}.")
             if (problem := info.bounds.problem(value)) or (
                 isinstance(value, float) and (problem := Bounds().problem(value))

@@ -35,7 +35,8 @@ def explain(error: BaseException) -> MFXError | None:
         if isinstance(cause, OverrideParseException):
             return ConfigError(
                 f"'{cause.override}' is not an override that can be read.",
-                "Write name=value, such as model.factors=20; quote values with special characters: 'name=\"a b\"'.",
+                "Write name=value, such as model.factors=20, or a command (see mfx --help); quote values with special "
+                "characters: 'name=\"a b\"'.",
             )
         if isinstance(cause, YAMLError):
             return ConfigError(f"A configuration file is not valid YAML: {_one_line(cause)}.", "Correct the file.")

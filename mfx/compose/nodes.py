@@ -70,7 +70,7 @@ def root_class() -> type:
         ("early_stopping", stopping, dataclasses.field(default_factory=stopping)),
         ("refit", bool, dataclasses.field(default=True)),
         ("figures", bool, dataclasses.field(default=True)),
-        ("seed", int, dataclasses.field(default=1)),
+        ("seed", int, dataclasses.field(default=42)),
         (GROUPS[-1], Any, dataclasses.field(default="???")),
         ("experiment_name", str, dataclasses.field(default="mfx")),
         ("run_name", str | None, dataclasses.field(default=None)),

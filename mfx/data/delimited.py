@@ -10,7 +10,7 @@ from mfx.data.careful import read_carefully
 from mfx.data.fields import PER_SECOND
 from mfx.data.layout import Layout, Opener, id_kind, readable, rows_of
 from mfx.data.raw import IdColumn, RawRatings, Rejected
-from mfx.errors import DataError, did_you_mean
+from mfx.errors import DataError
 from mfx.interfaces import AnyArray, RatingScale
 
 _BLOCK = 8 << 20
@@ -64,9 +64,7 @@ def _names(opener: Opener, layout: Layout, where: str) -> tuple[list[str], list[
         sample = next((row for _, row in rows), [])
     if not names:
         raise DataError(f"{where} is empty.", "Check that it is the file you meant.")
-    for column in layout.wanted:
-        if column not in names:
-            raise DataError(f"{where} has no column '{column}'.", did_you_mean(column, names))
+    layout.check_columns(names, where)
     if not sample:
         raise DataError(f"{where} holds no ratings.", "Check that it is the file you meant.")
     return names, sample

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO
 
 from mfx.data.fields import BadField, parse_id
-from mfx.errors import DataError
+from mfx.errors import DataError, did_you_mean
 from mfx.interfaces import RatingScale
 
 Opener = Callable[[], contextlib.AbstractContextManager[IO[bytes]]]
@@ -55,6 +55,19 @@ class Layout:
         """The columns to read: user, item, rating and, if there are any, timestamp."""
         times = () if self.timestamp is None else (self.timestamp,)
         return (self.user, self.item, self.rating, *times)
+
+    def check_columns(self, names: Sequence[str], where: str) -> None:
+        """Refuse a file that lacks a wanted column.
+
+        Raises
+        ------
+        DataError
+            Naming the column, those that there are, and what to set.
+        """
+        for column in self.wanted:
+            if column not in names:
+                without = " Without timestamps set dataset.timestamp_column=null." if column == self.timestamp else ""
+                raise DataError(f"{where} has no column '{column}'.", did_you_mean(column, names) + without)
 
 
 @contextlib.contextmanager

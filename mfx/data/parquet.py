@@ -9,7 +9,7 @@ import numpy as np
 
 from mfx.data.fields import PER_SECOND, off_scale
 from mfx.data.raw import IdColumn, RawRatings, Rejected
-from mfx.errors import DataError, did_you_mean
+from mfx.errors import DataError
 from mfx.interfaces import AnyArray, BoolArray, PointerArray
 
 if TYPE_CHECKING:
@@ -33,9 +33,7 @@ def read_parquet(path: Path, layout: Layout, on_bad_rows: str) -> tuple[RawRatin
     try:
         with pq.ParquetFile(path) as file:
             names = file.schema_arrow.names
-            for column in layout.wanted:
-                if column not in names:
-                    raise DataError(f"{path} has no column '{column}'.", did_you_mean(column, names))
+            layout.check_columns(names, str(path))
             table = file.read(list(layout.wanted))
     except pa.ArrowException as error:
         raise DataError(

@@ -12,6 +12,7 @@ import numba
 import numpy as np
 
 from mfx.interfaces import DoubleArray, FloatArray, IndexArray, PointerArray
+from mfx.solver.hashing import random_bits, to_unit
 from mfx.solver.jit import kernel
 
 _USERS_PER_BLOCK = 256
@@ -19,17 +20,14 @@ _USERS_PER_BLOCK = 256
 
 @kernel()
 def hashed(key: Any, counter: Any) -> Any:
-    """Return 64 random bits: the splitmix64 finaliser (Steele, Lea and Flood 2014) of key and counter."""
-    z = np.uint64(key) + np.uint64(counter) * np.uint64(0x9E3779B97F4A7C15)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
+    """Return number `counter` of a key's random bits, for integers of any type."""
+    return random_bits(np.uint64(key), np.uint64(counter))
 
 
 @kernel()
 def uniform(key: Any, counter: Any) -> float:
     """Return a number in [0, 1) with 53 random bits."""
-    return float(hashed(key, counter) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
+    return to_unit(hashed(key, counter))
 
 
 @kernel()

@@ -143,7 +143,7 @@ class Synthetic(CachedDataset):
     """Lowest rating, if ratings are rounded."""
     rating_max: float = setting(5.0)
     """Highest rating, if ratings are rounded."""
-    seed: int = setting(1, ge=0)
+    seed: int = setting(42, ge=0)
     """Random seed: the same seed and settings give the same ratings."""
 
     def __post_init__(self) -> None:

@@ -59,7 +59,7 @@ def new_figure(title: str, caption: str) -> tuple[Figure, Axes]:
     """
     from matplotlib.figure import Figure
 
-    lines = textwrap.wrap(caption, 104) if caption else []
+    lines = textwrap.wrap(caption, 92) if caption else []
     below = (len(lines) * SMALL * 1.4 + 10) / 72 if lines else 0.0
     height = HEIGHT + below
     figure = Figure(figsize=(WIDTH, height), dpi=DPI, layout="constrained", facecolor="white")

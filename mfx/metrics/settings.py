@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mfx.errors import SettingError
 from mfx.settings import Component, setting
 
 BLOCK_BYTES = 64 * 2**20
@@ -42,15 +41,6 @@ class EvaluationSettings(Component):
     users_without_relevant: str = setting("skip", choices=("skip", "zero"))
     candidates: str = setting("unseen", choices=("unseen", "unseen_rated"))
     block_size: int | None = setting(None, ge=1)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name, kind in (("relevance_threshold", float), ("block_size", int)):
-            value: object = getattr(self, name)
-            if kind is float and type(value) is int:
-                setattr(self, name, float(value))
-            elif value is not None and type(value) is not kind:
-                raise SettingError(f"EvaluationSettings.{name}={value!r} must be of type {kind.__name__} or null.")
 
     def users_per_block(self, n_items: int) -> int:
         """Users whose scores of all items are in memory at once."""

@@ -49,7 +49,7 @@ class BPR(FactorModel):
     reg: float = tunable(0.01, low=0.001, high=0.1, log=True, ge=0.0)
     bias_reg: float = tunable(0.05, low=0.001, high=0.1, log=True, ge=0.0)
     positive_threshold: float | None = setting(None)
-    seed: int = setting(1, ge=0)
+    seed: int = setting(42, ge=0)
 
     predicts: ClassVar[Literal["ratings", "ranking"]] = "ranking"
     objective: ClassVar[str] = "ndcg@10"

@@ -19,8 +19,8 @@ class EarlyStopping(Component):
 
     enabled: bool = setting(True)
     """Whether a fit may end before the model's last epoch; if not, the last epoch counts as the best."""
-    patience: int = setting(5, ge=1)
-    """Epochs without improvement after which the fit ends."""
+    patience: int = setting(15, ge=1)
+    """Epochs without improvement after which the fit ends; a ranking metric on few users needs many, as it is noisy."""
     min_delta: float = setting(0.0, ge=0)
     """How much better than the best so far an epoch must be to count as an improvement."""
 

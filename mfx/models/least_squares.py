@@ -47,7 +47,7 @@ class LeastSquaresModel(FactorModel):
     per_count: bool = setting(False)
     mean: bool = setting(True)
     clip: bool = setting(False)
-    seed: int = setting(1, ge=0)
+    seed: int = setting(42, ge=0)
 
     predicts: ClassVar[Literal["ratings", "ranking"]] = "ratings"
     objective: ClassVar[str] = "rmse"

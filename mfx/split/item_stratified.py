@@ -28,7 +28,7 @@ class ItemStratifiedSplit(SharesSplitter):
         Which random choice.
     """
 
-    seed: int = setting(1, ge=0)
+    seed: int = setting(42, ge=0)
 
     def split(self, ratings: Ratings) -> Split:
         """Give test ⌊fraction·n⌋ of the n ratings of each item, and valid ⌊valid_fraction·rest⌋ of the rest.

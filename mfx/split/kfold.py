@@ -36,7 +36,7 @@ class KFold(Component):
     folds: int = setting(5, ge=2)
     fold: int = setting(0, ge=0)
     valid_fraction: float = setting(0.1, ge=0, lt=1)
-    seed: int = setting(1, ge=0)
+    seed: int = setting(42, ge=0)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -65,7 +65,7 @@ class PredefinedSplit(Component):
     unlisted_rows: str = setting("refuse", choices=("refuse", "drop"))
     valid_rule: str = setting("random", choices=("random", "temporal"))
     valid_fraction: float = setting(0.1, ge=0, lt=1)
-    seed: int = setting(1, ge=0)
+    seed: int = setting(42, ge=0)
 
     def __post_init__(self) -> None:
         super().__post_init__()

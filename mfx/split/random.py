@@ -26,7 +26,7 @@ class RandomSplit(SharesSplitter):
         Which random choice.
     """
 
-    seed: int = setting(1, ge=0)
+    seed: int = setting(42, ge=0)
 
     def split(self, ratings: Ratings) -> Split:
         """Give test ⌊fraction·n⌋ ratings and valid ⌊valid_fraction·rest⌋ of the rest.

@@ -1,0 +1,77 @@
+"""What the README tells a reader to type works when typed."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).parent.parent / "README.md"
+# The section for authors of plugins is carried out as a whole by tests/plugins.
+BEFORE, _, AUTHORS = README.read_text(encoding="utf-8").partition("## Your own component\n")
+TEXT = BEFORE + AUTHORS[AUTHORS.index("\n## ") :]
+
+
+def blocks():
+    """Yield the indented blocks of code of the README."""
+    for block in re.findall(r"(?:^    .*\n(?:\n(?=    ))?)+", TEXT, flags=re.MULTILINE):
+        yield re.sub(r"^    ", "", block, flags=re.MULTILINE)
+
+
+COMMANDS = [
+    line.partition(" #")[0].strip()
+    for block in blocks()
+    for line in block.splitlines()
+    if line.startswith("mfx ")
+    and "ml-latest-small.zip" not in line
+    and not line.startswith(("mfx: ", "mfx ui", "mfx serve"))
+]
+PYTHON = [block for block in blocks() if block.startswith(("import mfx", "ratings = mfx"))]
+
+
+def test_there_is_something_to_try():
+    assert len(COMMANDS) >= 8
+    assert len(PYTHON) == 2
+
+
+def prepare(folder):
+    (folder / "my_presets" / "model").mkdir(parents=True)
+    (folder / "my_presets" / "experiment").mkdir()
+    (folder / "my_presets" / "model" / "big_als.yaml").write_text("defaults: [als]\nfactors: 100\n")
+    (folder / "my_presets" / "experiment" / "NAME.yaml").write_text("# @package _global_\nseed: 3\n")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_compose(cli, command):
+    """Everything but the run itself: names, settings, types, presets."""
+    prepare(cli.folder)
+    arguments = shlex.split(command)[1:]
+    if arguments[:1] == ["list"]:
+        done = cli(*arguments)
+    else:
+        single = [
+            re.sub(r"^([\w.]+=[^\[,]+),.*", r"\1", argument)
+            for argument in arguments
+            if argument not in ("-m", "--json")
+        ]
+        done = cli(*single, *([] if "--cfg" in single else ["--cfg", "job"]))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [command for command in COMMANDS if not command.startswith("mfx list")])
+def test_commands_run(cli, command):
+    prepare(cli.folder)
+    done = cli(*shlex.split(command)[1:])
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for block in PYTHON:
+        exec(compile(block, str(README), "exec"), names)
+    assert 0.85 < names["result"].metrics["test/rmse"] < 0.95
+    assert len(names["model"].recommend([1, 2], k=10)) == 20
+    assert (tmp_path / "my_model" / "model.json").is_file()
