@@ -9,6 +9,7 @@ another version of MFX, takes a name that is taken or registers what is not of i
 from __future__ import annotations
 
 import contextlib
+import importlib
 import importlib.metadata
 import inspect
 import os
@@ -117,6 +118,9 @@ def register(kind: str, name: str) -> Callable[[C], C]:
 
     def decorate(component: C) -> C:
         package = _registry.loading or component.__module__.partition(".")[0]
+        if package != "mfx":
+            # Whoever imports a third party's module before anything else must not make it an owner of MFX's names.
+            importlib.import_module(_OWN)
         taken = _registry.entries.get((kind, name))
         if taken is not None:
             raise PluginError(

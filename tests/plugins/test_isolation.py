@@ -169,6 +169,17 @@ def test_a_users_folder_may_not_hide_a_plugins_preset(cli):
     assert "study.yaml is called like a file of package 'first'" in done.stderr
 
 
+def test_a_module_imported_by_hand_cannot_take_a_built_ins_name(cli):
+    install(cli, "early", HEAD + MODEL.format(name="als", setting=""))
+    code = "import mfx\ntry:\n    import early_plugin\nexcept mfx.PluginError as error:\n    print(error)\n"
+    code += "print(mfx.create('model', 'als').factors)"
+    done = cli(code=code)
+    assert done.returncode == 0, done.stderr
+    told_off, factors = done.stdout.splitlines()
+    assert "Two components are called model 'als': mfx.models.als.ALS of package 'mfx'" in told_off
+    assert factors == "13"
+
+
 def test_the_door_is_typed_and_says_what_is_missing():
     import mfx
 
