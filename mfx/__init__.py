@@ -1,6 +1,7 @@
 """MFX: an experiment framework for matrix-factorisation recommenders.
 
-The public door. Names are imported when they are first used, so that ``import mfx`` costs next to nothing.
+The public door: plugins need `mfx`, `mfx.solver` (kernels that work on arrays) and `mfx.testing` (contract suites);
+all else is private. Names are imported when they are first used, so that ``import mfx`` costs next to nothing.
 """
 
 from __future__ import annotations
@@ -8,64 +9,192 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mfx.errors import MFXError
+    from mfx import solver
+    from mfx.errors import (
+        DataError,
+        MetricError,
+        MFXError,
+        ModelError,
+        PluginError,
+        SettingError,
+        SplitError,
+        TrackingError,
+        UnknownName,
+    )
     from mfx.experiment import run
-    from mfx.interfaces import Catalogue, Epoch, Features, Ratings, RatingScale, Split
+    from mfx.interfaces import (
+        BoolArray,
+        Catalogue,
+        DataInfo,
+        Dataset,
+        DoubleArray,
+        Epoch,
+        Features,
+        FloatArray,
+        IndexArray,
+        Metric,
+        Model,
+        OnEpoch,
+        PointerArray,
+        Ratings,
+        RatingScale,
+        RunInfo,
+        Split,
+        Splitter,
+        TrackedRun,
+        Tracker,
+    )
+    from mfx.metrics.base import ListMetric, RelevanceMetric
+    from mfx.metrics.evaluation import Evaluation, EvaluationSettings, evaluate
+    from mfx.metrics.names import create_metrics
+    from mfx.metrics.outcomes import ListOutcome, RankOutcome, RatingOutcome, Relevant
     from mfx.models.als import ALS
     from mfx.models.base import Recommender
     from mfx.models.bias import Bias
     from mfx.models.bpr import BPR
+    from mfx.models.factors import FactorModel
+    from mfx.models.folded import Folded
     from mfx.models.genre_als import GenreALS
+    from mfx.models.least_squares import LeastSquaresModel
     from mfx.models.popularity import Popularity
     from mfx.registry import available, create, register
     from mfx.results import Result
     from mfx.settings import Component, setting, tunable
+    from mfx.split.audit import audit
 
 _DOOR = {
-    "MFXError": "mfx.errors",
-    "Result": "mfx.results",
-    "run": "mfx.experiment",
-    "Catalogue": "mfx.interfaces",
-    "Epoch": "mfx.interfaces",
-    "Features": "mfx.interfaces",
-    "RatingScale": "mfx.interfaces",
-    "Ratings": "mfx.interfaces",
-    "Split": "mfx.interfaces",
-    "ALS": "mfx.models.als",
-    "BPR": "mfx.models.bpr",
-    "Bias": "mfx.models.bias",
-    "GenreALS": "mfx.models.genre_als",
-    "Popularity": "mfx.models.popularity",
-    "Recommender": "mfx.models.base",
-    "available": "mfx.registry",
-    "create": "mfx.registry",
-    "register": "mfx.registry",
-    "Component": "mfx.settings",
-    "setting": "mfx.settings",
-    "tunable": "mfx.settings",
+    "mfx.errors": (
+        "DataError",
+        "MFXError",
+        "MetricError",
+        "ModelError",
+        "PluginError",
+        "SettingError",
+        "SplitError",
+        "TrackingError",
+        "UnknownName",
+    ),
+    "mfx.experiment": ("run",),
+    "mfx.interfaces": (
+        "BoolArray",
+        "Catalogue",
+        "DataInfo",
+        "Dataset",
+        "DoubleArray",
+        "Epoch",
+        "Features",
+        "FloatArray",
+        "IndexArray",
+        "Metric",
+        "Model",
+        "OnEpoch",
+        "PointerArray",
+        "RatingScale",
+        "Ratings",
+        "RunInfo",
+        "Split",
+        "Splitter",
+        "TrackedRun",
+        "Tracker",
+    ),
+    "mfx.metrics.base": (
+        "ListMetric",
+        "RelevanceMetric",
+    ),
+    "mfx.metrics.evaluation": (
+        "Evaluation",
+        "EvaluationSettings",
+        "evaluate",
+    ),
+    "mfx.metrics.names": ("create_metrics",),
+    "mfx.metrics.outcomes": (
+        "ListOutcome",
+        "RankOutcome",
+        "RatingOutcome",
+        "Relevant",
+    ),
+    "mfx.models.als": ("ALS",),
+    "mfx.models.bias": ("Bias",),
+    "mfx.models.bpr": ("BPR",),
+    "mfx.models.genre_als": ("GenreALS",),
+    "mfx.models.popularity": ("Popularity",),
+    "mfx.models.base": ("Recommender",),
+    "mfx.models.factors": ("FactorModel",),
+    "mfx.models.folded": ("Folded",),
+    "mfx.models.least_squares": ("LeastSquaresModel",),
+    "mfx.registry": (
+        "available",
+        "create",
+        "register",
+    ),
+    "mfx.results": ("Result",),
+    "mfx.settings": (
+        "Component",
+        "setting",
+        "tunable",
+    ),
+    "mfx.split.audit": ("audit",),
 }
+_HOME = {name: module for module, names in _DOOR.items() for name in names}
 
 __all__ = [
     "ALS",
     "BPR",
     "Bias",
+    "BoolArray",
     "Catalogue",
     "Component",
+    "DataError",
+    "DataInfo",
+    "Dataset",
+    "DoubleArray",
     "Epoch",
+    "Evaluation",
+    "EvaluationSettings",
+    "FactorModel",
     "Features",
+    "FloatArray",
+    "Folded",
     "GenreALS",
+    "IndexArray",
+    "LeastSquaresModel",
+    "ListMetric",
+    "ListOutcome",
     "MFXError",
+    "Metric",
+    "MetricError",
+    "Model",
+    "ModelError",
+    "OnEpoch",
+    "PluginError",
+    "PointerArray",
     "Popularity",
+    "RankOutcome",
+    "RatingOutcome",
     "RatingScale",
     "Ratings",
     "Recommender",
+    "RelevanceMetric",
+    "Relevant",
     "Result",
+    "RunInfo",
+    "SettingError",
     "Split",
+    "SplitError",
+    "Splitter",
+    "TrackedRun",
+    "Tracker",
+    "TrackingError",
+    "UnknownName",
+    "audit",
     "available",
     "create",
+    "create_metrics",
+    "evaluate",
     "register",
     "run",
     "setting",
+    "solver",
     "tunable",
 ]
 
@@ -75,11 +204,13 @@ def __getattr__(name: str) -> Any:
         import importlib.metadata
 
         return importlib.metadata.version("mfx")
-    if name not in _DOOR:
-        raise AttributeError(f"module 'mfx' has no attribute '{name}'")
     import importlib
 
-    return getattr(importlib.import_module(_DOOR[name]), name)
+    if name in ("solver", "testing"):
+        return importlib.import_module(f"mfx.{name}")
+    if name not in _HOME:
+        raise AttributeError(f"module 'mfx' has no attribute '{name}'")
+    return getattr(importlib.import_module(_HOME[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -37,6 +37,9 @@ def test_the_wheel_holds_all_configuration(wheel):
     assert "conf/config.yaml" in own
     assert {f"mfx/{path}" for path in own} <= inside
     assert "mfx/py.typed" in inside
+    template = [path.relative_to(REPOSITORY).as_posix() for path in (REPOSITORY / "mfx/cli/template").rglob("*.txt")]
+    assert len(template) == 7
+    assert set(template) <= inside
     assert not [name for name in inside if name.startswith(("conf/", "tests/", "runs/"))]
 
 

@@ -17,7 +17,7 @@ from mfx.settings import Bounds, SettingInfo, settings_of
 def main(arguments: list[str]) -> int:
     """Print the list; return the exit status."""
     kind, folders, as_json = _parse(arguments)
-    entries = registry.available(kind)
+    entries = registry.available(kind) if kind != compose.EXPERIMENT else []
     files = [(group, path) for folder in folders for group, paths in compose.presets(folder).items() for path in paths]
     chosen = [(group, path) for group, path in files if kind in (None, group)]
     if as_json:
@@ -25,15 +25,21 @@ def main(arguments: list[str]) -> int:
         print(json.dumps({"components": [_entry_json(entry) for entry in entries], "presets": presets}, indent=2))
     else:
         print("\n".join(_lines(entries, chosen)))
+    tell_left_out()
+    return 0
+
+
+def tell_left_out() -> None:
+    """Say on standard error, in a line each, which plugins were left out, wholly or in part, and why."""
     for plugin in registry.load_plugins():
         print(
             f"mfx: plugin '{plugin.name}' of package '{plugin.package}' is left out: {plugin.reason}", file=sys.stderr
         )
-    return 0
 
 
 def _parse(arguments: list[str]) -> tuple[str | None, list[Path], bool]:
-    kind, folders, as_json = None, [compose.conf_dir()], False
+    kind, folders, as_json = None, compose.preset_folders(), False
+    kinds = (*registry.KINDS, compose.EXPERIMENT)
     waiting = iter(arguments)
     for argument in waiting:
         name, _, value = argument.partition("=")
@@ -43,16 +49,16 @@ def _parse(arguments: list[str]) -> tuple[str | None, list[Path], bool]:
             folder = Path(value or next(waiting, ""))
             compose.check_folder(folder)
             folders.append(folder.absolute())
-        elif argument in registry.KINDS and kind is None:
+        elif argument in kinds and kind is None:
             kind = argument
         else:
-            hint = did_you_mean(argument, [*registry.KINDS, "--json", "--config-dir"])
+            hint = did_you_mean(argument, [*kinds, "--json", "--config-dir"])
             raise ConfigError(f"mfx list does not know '{argument}'.", hint)
     return kind, folders, as_json
 
 
 def _lines(entries: list[registry.Entry], presets: list[tuple[str, Path]]) -> Iterator[str]:
-    for kind in registry.KINDS:
+    for kind in (*registry.KINDS, compose.EXPERIMENT):
         mine = [entry for entry in entries if entry.kind == kind]
         files = [path for group, path in presets if group == kind]
         if not mine and not files:
@@ -99,8 +105,9 @@ def _search(bounds: Bounds) -> str:
 
 
 def _first_comment(path: Path) -> str:
-    first = path.read_text(encoding="utf-8").partition("\n")[0]
-    return first.lstrip("# ") if first.startswith("#") else ""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    told = [line for line in lines[:2] if line.startswith("#") and "@package" not in line]
+    return told[0].lstrip("# ") if told else ""
 
 
 def _entry_json(entry: registry.Entry) -> dict[str, Any]:

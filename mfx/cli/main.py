@@ -13,6 +13,8 @@ MFX: an experiment framework for matrix-factorisation recommenders.
   mfx -m CHOICE=NAME,NAME SETTING=VALUE,VALUE run all combinations
   mfx list [KIND] [--json]                    components, their settings, defaults and search ranges; presets
   mfx ui                                      look at finished runs
+  mfx new plugin NAME                         make a package with a model of your own and its tests
+  mfx doctor                                  plugins found, plugins that are broken and why, the environment
 
 Choices, in the order of the flow: dataset, split, model, tracking. Settings: model.factors=20, seed=3, refit=false,
 metrics=[rmse,ndcg@10], objective=ndcg@10, early_stopping.patience=3, experiment_name=mine, run_name=first.
@@ -75,6 +77,14 @@ def _dispatch(arguments: list[str], debug: bool) -> int:
         from mfx.cli import list as list_
 
         return list_.main(rest[1:])
+    if command == "new":
+        from mfx.cli import new
+
+        return new.main(rest[1:])
+    if command == "doctor":
+        from mfx.cli import doctor
+
+        return doctor.main(rest[1:])
     from mfx.cli import run
 
     return run.main(rest, debug=debug)

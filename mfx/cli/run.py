@@ -13,6 +13,7 @@ from typing import Any, NoReturn, TextIO, cast
 
 from mfx import compose, results
 from mfx.cli import progress, show, sweep
+from mfx.cli.list import tell_left_out
 from mfx.compose import ConfigError
 from mfx.errors import MFXError, did_you_mean
 from mfx.results import Result
@@ -71,6 +72,7 @@ def _compose_and_run() -> None:
     _register_resolvers()
     with compose.explained():
         compose.fill_store()
+        tell_left_out()
         hydra.main(config_path=str(compose.conf_dir()), config_name=compose.CONFIG, **compose.hydra_base())(task)()
 
 

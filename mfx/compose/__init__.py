@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from mfx import registry
 from mfx.compose import complaints, nodes
 from mfx.compose.complaints import ConfigError
+from mfx.compose.folders import EXPERIMENT, plugin_folders, register_search_path
 from mfx.compose.plan import Plan, build, complete, flatten, label
 from mfx.errors import MFXError
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 __all__ = [
+    "EXPERIMENT",
     "ConfigError",
     "Plan",
     "build",
@@ -32,6 +34,7 @@ __all__ = [
     "fill_store",
     "flatten",
     "label",
+    "preset_folders",
     "presets",
 ]
 
@@ -54,21 +57,31 @@ def conf_dir() -> Path:
 
 
 def fill_store() -> None:
-    """Put a typed node for every registered component, and the schema of the whole, into Hydra's ConfigStore."""
+    """Put a typed node for every registered component, and the schema of the whole, into Hydra's ConfigStore.
+
+    Folders of plugins become part of Hydra's search path. A third party's component that cannot be composed is left
+    out and reported.
+    """
     from hydra.core.config_store import ConfigStore
 
     store = ConfigStore.instance()
     for group in nodes.GROUPS:
         store.repo.pop(group, None)
-        for entry in registry.available(group):
-            node = nodes.typed(nodes.node_class(entry))
-            store.store(group=group, name=entry.name, node=node, provider=f"mfx plugin {entry.package}")
+        for entry, cls in nodes.node_classes(group):
+            store.store(group=group, name=entry.name, node=nodes.typed(cls), provider=f"mfx plugin {entry.package}")
     store.store(name="schema", node=nodes.typed(nodes.root_class()), provider="mfx")
+    plugin_folders(conf_dir())  # so that clashes are reported before anything is composed
+    register_search_path(conf_dir())
+
+
+def preset_folders(extra: Sequence[Path] = ()) -> list[Path]:
+    """Return all folders with presets: MFX's own, those of plugins, then `extra`."""
+    return [conf_dir(), *plugin_folders(conf_dir()).values(), *extra]
 
 
 def presets(folder: Path) -> dict[str, list[Path]]:
-    """List the preset files of a configuration folder by group."""
-    return {group: sorted((folder / group).glob("*.yaml")) for group in nodes.GROUPS}
+    """List the preset files of a configuration folder by group, experiments included."""
+    return {group: sorted((folder / group).glob("*.yaml")) for group in (*nodes.GROUPS, EXPERIMENT)}
 
 
 def check_folder(folder: Path) -> None:
@@ -82,10 +95,13 @@ def check_folder(folder: Path) -> None:
     if not folder.is_dir():
         raise ConfigError(f"There is no folder {folder.absolute()}.", "Give --config-dir a folder with presets.")
     own = conf_dir()
+    others = {f"MFX's own {own.name}": own} if folder.resolve() != own else {}
+    others |= {f"a file of package '{package}' in {place}": place for package, place in plugin_folders(own).items()}
     for group, files in presets(folder).items():
-        taken = {entry.name: f"the {group} of package '{entry.package}'" for entry in registry.available(group)}
-        if folder.resolve() != own:
-            taken |= {path.stem: f"MFX's own {path.relative_to(own)}" for path in presets(own)[group]}
+        entries = registry.available(group) if group != EXPERIMENT else []
+        taken = {entry.name: f"the {group} of package '{entry.package}'" for entry in entries}
+        for what, place in others.items():
+            taken |= {path.stem: f"{what}/{path.relative_to(place)}" for path in presets(place)[group]}
         for path in files:
             if path.stem in taken:
                 raise ConfigError(f"{path} is called like {taken[path.stem]}.", "Rename the file.")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from mfx import registry
-from mfx.errors import PluginError, SettingError
+from mfx.errors import MFXError, PluginError, SettingError
 from mfx.models.early_stopping import EarlyStopping
 from mfx.settings import SettingInfo, settings_of
 
@@ -34,6 +34,23 @@ def node_class(entry: registry.Entry) -> type:
         raise PluginError(f"A setting of {owner} is called 'name', which is taken.", "Rename the setting.")
     fields = [("name", str, dataclasses.field(default=entry.name)), *_fields(settings.values(), "${seed}")]
     return _checked(entry.component.__name__, fields, owner)
+
+
+def node_classes(group: str) -> Iterator[tuple[registry.Entry, type]]:
+    """Make the node classes of all components of a kind; a third party's that cannot be composed is left out.
+
+    Raises
+    ------
+    MFXError
+        If a component of MFX itself cannot be composed.
+    """
+    for entry in registry.available(group):
+        try:
+            yield entry, node_class(entry)
+        except MFXError as error:
+            if entry.package == "mfx":
+                raise
+            registry.leave_out(entry, str(error))
 
 
 def settings_class(component: type, extra: Iterable[Field] = ()) -> type:
@@ -88,9 +105,15 @@ def _evaluation_class() -> type:
         if not own:
             continue
         owner = f"metric '{entry.name}' of package '{entry.package}'"
-        if entry.name in shared:
-            raise PluginError(f"The {owner} is called like a setting that all metrics share.", "Rename the metric.")
-        node = _checked(entry.component.__name__, _fields(own.values(), "${seed}"), owner)
+        try:
+            if entry.name in shared:
+                raise PluginError(f"The {owner} is called like a setting that all metrics share.", "Rename the metric.")
+            node = _checked(entry.component.__name__, _fields(own.values(), "${seed}"), owner)
+        except MFXError as error:
+            if entry.package == "mfx":
+                raise
+            registry.leave_out(entry, str(error))
+            continue
         extra.append((entry.name, node, dataclasses.field(default_factory=node)))
     return settings_class(EvaluationSettings, extra)
 

@@ -3,11 +3,14 @@
 Each side is a *table* of parameters, float32 of shape (rows, factors + 1): factors first, bias last. For a row with
 observed targets y and the other side's rows X the solve minimises, over w = (factors, bias),
 
-    sum_n (y_n - offset - other_bias_n - x_n . w[:-1] - w[-1])**2 + sum_j penalty_j (w_j - prior_j)**2
+    sum_n c_n (y_n - offset - other_bias_n - x_n . w[:-1] - w[-1])**2 + w^T B w
+        + sum_j penalty_j (w_j - prior_j)**2
 
-jointly in factors and bias. The gathered rows carry two more columns, the constant 1 and the target, so that one
-symmetric matrix holds Gram, right-hand side and squared targets; eliminating its last column by Cholesky leaves the
-minimum of the objective in the corner, for free.
+jointly in factors and bias. The confidences c are 1 and the base B is 0 unless given: with ``B = a V^T V``
+(`gramian`) every row of the other side pulls its prediction to zero with weight a, observed or not, at no cost per row
+(Hu, Koren and Volinsky 2008, "Collaborative filtering for implicit feedback datasets"). The gathered rows carry two
+more columns, the constant 1 and the target, so that one symmetric matrix holds Gram, right-hand side and squared
+targets; eliminating its last column by Cholesky leaves the minimum of the objective in the corner, for free.
 
 Every row is solved by one thread from start to end, so results do not depend on the number of threads.
 """
@@ -21,9 +24,10 @@ import numpy as np
 
 from mfx.interfaces import DoubleArray, FloatArray, IndexArray, PointerArray
 from mfx.solver.layout import SparseRows, balanced_blocks
-from mfx.solver.row_kernels import solve_blocks, solve_profiles
+from mfx.solver.row_kernels import solve_blocks, solve_profiles, sum_outer
 
-_NO_PRIOR = np.zeros((0, 0), dtype=np.float32)
+_NO_MATRIX = np.zeros((0, 0), dtype=np.float32)
+_NO_ENTRIES = np.zeros(0, dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -115,6 +119,9 @@ def solve_rows(
     *,
     offset: float = 0.0,
     prior: Prior | None = None,
+    confidence: FloatArray | None = None,
+    base: FloatArray | None = None,
+    scales: FloatArray | None = None,
 ) -> DoubleArray:
     """Solve every row given the other side's table, writing into `out`.
 
@@ -132,16 +139,27 @@ def solve_rows(
         Constant part of every prediction (the mean rating).
     prior : Prior, optional
         Where rows are pulled, by default nowhere.
+    confidence : float32 array, shape (entries,), optional
+        Weight of each entry's squared error, at least 0; by default 1.
+    base : float32 array, shape (factors + 1, factors + 1), optional
+        Symmetric matrix B of a term ``w^T B w`` that every row has, such as `gramian` returns; by default none.
+    scales : float32 array, shape (rows,), optional
+        What the ridge of each row is multiplied by; by default 1, or with ``ridge.per_count`` its number of entries.
 
     Returns
     -------
     float64 array, shape (rows,)
-        Minimum of each row's objective: squared error plus penalties.
+        Minimum of each row's objective: squared error plus penalties and, where there is a base, its term.
+
+    Raises
+    ------
+    ValueError
+        If confidence, base or scales have the wrong shape, or the ridge is per count and scales are given too.
     """
     n_blocks = max(1, min(rows.n_rows, 64 + int(rows.indptr[-1] // 65536)))
     bounds = balanced_blocks(rows.indptr, n_blocks, row_cost=float(other.shape[1]))
     minima = np.empty(rows.n_rows, dtype=np.float64)
-    solve_blocks(bounds, out, minima, *_problem(rows, other, ridge, offset, prior))
+    solve_blocks(bounds, out, minima, *_problem(rows, other, ridge, offset, prior, confidence, base, scales))
     return minima
 
 
@@ -197,9 +215,55 @@ def solve_rows_and_accumulate(
     return minima, curvature.sum(axis=0)
 
 
-def _problem(rows: SparseRows, other: FloatArray, ridge: Ridge, offset: float, prior: Prior | None) -> tuple[Any, ...]:
+def gramian(table: FloatArray, weight: float = 1.0) -> FloatArray:
+    """Return ``weight * V^T V`` of the factors V of a table, bordered with zeros for the bias: a base of row solves.
+
+    Parameters
+    ----------
+    table : float32 array, shape (rows, factors + 1)
+        The other side's table.
+    weight : float
+        Weight of every pair of a row with a row of `table`.
+
+    Returns
+    -------
+    float32 array, shape (factors + 1, factors + 1)
+        Symmetric; summed in an order that no number of threads changes.
+    """
+    size = table.shape[1] - 1
+    blocks = max(1, min(16, len(table) // 1024))
+    width = (size + 7) // 8 * 8
+    partial = np.zeros((blocks, width, width), dtype=np.float32)
+    sum_outer(table, np.linspace(0, len(table), blocks + 1).astype(np.int64), partial)
+    upper = np.triu(partial.sum(axis=0, dtype=np.float64)[:size, :size])
+    base = np.zeros((size + 1, size + 1), dtype=np.float32)
+    base[:size, :size] = weight * (upper + np.triu(upper, 1).T)
+    return base
+
+
+def _problem(
+    rows: SparseRows,
+    other: FloatArray,
+    ridge: Ridge,
+    offset: float,
+    prior: Prior | None,
+    confidence: FloatArray | None = None,
+    base: FloatArray | None = None,
+    scales: FloatArray | None = None,
+) -> tuple[Any, ...]:
     """Return the last parameters of both parallel kernels."""
     n_columns = other.shape[1]
+    for what, array, shape in (
+        ("confidence", confidence, rows.values.shape),
+        ("base", base, (n_columns, n_columns)),
+        ("scales", scales, (rows.n_rows,)),
+    ):
+        if array is not None and array.shape != shape:
+            raise ValueError(f"{what} has shape {array.shape}, not {shape}.")
+    if ridge.per_count:
+        if scales is not None:
+            raise ValueError("A ridge per count has scales of its own, so no others can be given.")
+        scales = np.maximum(rows.counts, 1).astype(np.float32)
     return (
         rows.indptr,
         rows.indices,
@@ -208,7 +272,9 @@ def _problem(rows: SparseRows, other: FloatArray, ridge: Ridge, offset: float, p
         np.float32(offset),
         np.float32(1.0 if ridge.with_bias else 0.0),
         ridge.weights(n_columns - 1),
-        ridge.per_count,
-        _NO_PRIOR if prior is None else prior.centres,
+        _NO_ENTRIES if scales is None else scales.astype(np.float32, copy=False),
+        _NO_MATRIX if prior is None else prior.centres,
         np.zeros(n_columns, dtype=np.float32) if prior is None else prior.weights,
+        _NO_ENTRIES if confidence is None else np.sqrt(confidence.astype(np.float32, copy=False)),
+        _NO_MATRIX if base is None else base.astype(np.float32, copy=False),
     )

@@ -25,9 +25,11 @@ def solve_blocks(
     offset: np.float32,
     constant: np.float32,
     ridge: FloatArray,
-    per_count: bool,
+    scales: FloatArray,
     centres: FloatArray,
     pulls: FloatArray,
+    roots: FloatArray,
+    base: FloatArray,
 ) -> None:
     """Solve the rows of each block into `out`, and note the minimum of each row's objective."""
     width = _width(other.shape[1])
@@ -36,8 +38,8 @@ def solve_blocks(
         gram = np.zeros((width, width), dtype=np.float32)
         for row in range(bounds[block], bounds[block + 1]):
             begin, end = indptr[row], indptr[row + 1]
-            row_gram(begin, end, indices, values, other, offset, constant, gathered, gram)
-            add_penalty(row, end - begin, ridge, per_count, centres, pulls, gram)
+            row_gram(begin, end, indices, values, roots, other, offset, constant, base, gathered, gram)
+            add_penalty(row, ridge, scales, centres, pulls, gram)
             minima[row] = solve_augmented(gram, other.shape[1], out[row])
 
 
@@ -59,9 +61,11 @@ def solve_profiles(
     offset: np.float32,
     constant: np.float32,
     ridge: FloatArray,
-    per_count: bool,
+    scales: FloatArray,
     centres: FloatArray,
     pulls: FloatArray,
+    roots: FloatArray,
+    base: FloatArray,
 ) -> None:
     """Solve the rows in the given order, block by block, and sum their curvature, one partial sum a block."""
     width = _width(other.shape[1])
@@ -73,11 +77,11 @@ def solve_profiles(
         for place in range(bounds[block], bounds[block + 1]):
             row = order[place]
             begin, end = indptr[row], indptr[row + 1]
-            row_gram(begin, end, indices, values, other, offset, constant, gathered, gram)
+            row_gram(begin, end, indices, values, roots, other, offset, constant, base, gathered, gram)
             for a in range(size):
                 for b in range(a, size):
                     total[a, b] += gram[a, b]
-            add_penalty(row, end - begin, ridge, per_count, centres, pulls, gram)
+            add_penalty(row, ridge, scales, centres, pulls, gram)
             minima[row] = solve_augmented(gram, other.shape[1], out[row])
             profile = profile_of_row[row]
             if place + 1 == bounds[block + 1] or profile_of_row[order[place + 1]] != profile:
@@ -97,34 +101,42 @@ def row_gram(
     end: int,
     indices: IndexArray,
     values: FloatArray,
+    roots: FloatArray,
     other: FloatArray,
     offset: np.float32,
     constant: np.float32,
+    base: FloatArray,
     gathered: FloatArray,
     gram: FloatArray,
 ) -> None:
-    """Set `gram` to the upper triangle of the augmented Gram matrix of the entries from `begin` to `end`."""
+    """Set `gram` to `base` plus the upper triangle of the augmented Gram matrix of the entries `begin` to `end`."""
     size = other.shape[1] + 1
     gram[:size] = np.float32(0.0)
+    for a in range(base.shape[0]):
+        for b in range(a, base.shape[1]):
+            gram[a, b] = base[a, b]
     for start in range(begin, end, _CHUNK):
         count = min(_CHUNK, end - start)
         gather(indices, values, start, count, other, offset, constant, gathered)
+        if roots.size > 0:
+            for n in range(count):
+                for j in range(size):
+                    gathered[n, j] *= roots[start + n]
         add_gram(gathered, count, size, gram)
 
 
 @kernel()
 def add_penalty(
     row: int,
-    count: int,
     ridge: FloatArray,
-    per_count: bool,
+    scales: FloatArray,
     centres: FloatArray,
     pulls: FloatArray,
     gram: FloatArray,
 ) -> None:
-    """Add ridge and prior of a row with `count` entries to its augmented Gram matrix."""
+    """Add ridge, times the row's entry of `scales` if there are any, and prior of a row to its Gram matrix."""
     p = ridge.size
-    scale = np.float32(max(count, 1)) if per_count else np.float32(1.0)
+    scale = scales[row] if scales.size > 0 else np.float32(1.0)
     for j in range(p):
         gram[j, j] += scale * ridge[j]
     if centres.shape[0] > 0:
@@ -214,3 +226,23 @@ def _spread(
                     out[top + a, left + b] += weight * gram[b, a]
                 for b in range(a, size):
                     out[top + a, left + b] += weight * gram[a, b]
+
+
+@kernel(parallel=True)
+def sum_outer(table: FloatArray, bounds: PointerArray, partial: FloatArray) -> None:
+    """Set ``partial[b]`` to the upper triangle of the Gram matrix of the factors of rows ``bounds[b]:bounds[b + 1]``.
+
+    `table` has a bias in its last column, which is left out; `partial` has shape (blocks, width, width).
+    """
+    size = table.shape[1] - 1
+    for block in numba.prange(bounds.size - 1):
+        gathered = np.zeros((_CHUNK, partial.shape[1]), dtype=np.float32)
+        for start in range(bounds[block], bounds[block + 1], _CHUNK):
+            count = min(_CHUNK, bounds[block + 1] - start)
+            for n in range(count):
+                for j in range(size):
+                    gathered[n, j] = table[start + n, j]
+            for n in range(count, (count + 7) // 8 * 8):
+                for j in range(size):
+                    gathered[n, j] = np.float32(0.0)
+            add_gram(gathered, count, size, partial[block])

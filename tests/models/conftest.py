@@ -1,46 +1,13 @@
-"""Ratings that the models are tested on."""
+"""Ratings that the models are tested on: those of the contract suites."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import pytest
 
-from mfx.interfaces import Catalogue, Features, Ratings, RatingScale
-
-GENRES = ("Action", "Comedy", "Drama", "Horror")
-
-
-def planted_ratings(
-    n_users: int = 60, n_items: int = 40, rank: int = 3, noise: float = 0.1, density: float = 0.5, seed: int = 0
-) -> Ratings:
-    """Ratings from planted factors that follow the genres of the items; the last item has no rating."""
-    rng = np.random.default_rng(seed)
-    genres = [list(rng.choice(GENRES, size=rng.integers(1, 3), replace=False)) for _ in range(n_items)]
-    features = Features.from_lists([*genres[:-1], list(GENRES[:2])])
-    centres = rng.normal(size=(len(features.names), rank))
-    items = features.dense() @ centres + 0.3 * rng.normal(size=(n_items, rank))
-    users = rng.normal(size=(n_users, rank))
-    truth = 3.5 + 0.3 * rng.normal(size=(n_users, 1)) + 0.3 * rng.normal(size=n_items) + 0.4 * users @ items.T
-    observed = rng.random((n_users, n_items)) < density
-    observed[:, -1] = False
-    u, i = np.nonzero(observed)
-    catalogue = Catalogue(
-        user_ids=np.arange(100, 100 + n_users),
-        item_ids=np.arange(1000, 1000 + 2 * n_items, 2),
-        titles=np.array([f"Film {n}" for n in range(n_items)]),
-        item_features={"genres": features},
-    )
-    return Ratings.from_columns(
-        catalogue.user_ids[u],
-        catalogue.item_ids[i],
-        truth[u, i] + noise * rng.normal(size=u.size),
-        rng.integers(10**9, 2 * 10**9, size=u.size),
-        catalogue=catalogue,
-        scale=RatingScale(0.5, 5.0),
-        name="planted",
-    )
+from mfx.interfaces import Ratings
+from mfx.testing import planted_ratings
 
 
 @pytest.fixture

@@ -28,19 +28,6 @@ def test_predict_translates_raw_ids(model, planted):
     np.testing.assert_allclose(model.predict(users, items[1])[1], expected[1], rtol=1e-6)
 
 
-def test_lists_hold_the_best_unseen_items_in_order(model, planted):
-    frame = model.recommend(planted.catalogue.user_ids, k=5)
-    assert list(frame.columns) == ["user_id", "item_id", "score", "rank"]
-    scores = model.score_users(np.arange(planted.n_users, dtype=np.int32))
-    scores[planted.users, planted.items] = -np.inf
-    for user in range(planted.n_users):
-        order = np.lexsort((np.arange(planted.n_items), -scores[user]))[:5]
-        got = frame[frame.user_id == planted.catalogue.user_ids[user]]
-        assert got.item_id.tolist() == planted.catalogue.item_ids[order].tolist()
-        assert got["rank"].tolist() == [1, 2, 3, 4, 5]
-        np.testing.assert_array_equal(got.score, scores[user, order])
-
-
 def test_lists_respect_support_choice_and_seen_items(model, planted):
     counts = planted.item_counts
     floor = int(np.median(counts))
@@ -169,14 +156,3 @@ def test_state_can_be_put_back(planted):
     np.testing.assert_array_equal(model.score_users(np.array([1], dtype=np.int32)), scores)
     with pytest.raises(ModelError, match="keeps"):
         model.restore({"user_table_": kept["user_table_"]})
-
-
-def test_the_callback_can_stop_a_fit(planted):
-    epochs = []
-
-    def stop_at_three(_, epoch):
-        epochs.append(epoch.number)
-        return epoch.number == 3
-
-    ALS(factors=2, epochs=10).fit(planted, on_epoch=stop_at_three)
-    assert epochs == [1, 2, 3]

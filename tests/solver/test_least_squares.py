@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mfx.solver.layout import SparseRows
-from mfx.solver.least_squares import Prior, Profiles, Ridge, solve_rows, solve_rows_and_accumulate
+from mfx.solver.least_squares import Prior, Profiles, Ridge, gramian, solve_rows, solve_rows_and_accumulate
 
 
 def problem(n_factors: int, counts: list[int], n_other: int = 400, seed: int = 0):
@@ -140,3 +140,71 @@ def test_curvature_is_the_sum_of_kronecker_products():
     plain = np.empty_like(out)
     solve_rows(rows, other, plain, Ridge(1.0, 1.0))
     np.testing.assert_array_equal(out, plain)
+
+
+@pytest.mark.parametrize("n_factors", [1, 6, 13, 33])
+@pytest.mark.parametrize("with_bias", [False, True])
+def test_confidences_base_and_scales_are_those_of_the_normal_equations(n_factors, with_bias):
+    rows, other = problem(n_factors, COUNTS)
+    rng = np.random.default_rng(2)
+    confidence = rng.uniform(0.0, 5.0, size=rows.values.size).astype(np.float32)
+    scales = rng.uniform(0.5, 9.0, size=rows.n_rows).astype(np.float32)
+    ridge = Ridge(factors=2.5, bias=1.5, with_bias=with_bias)
+    base = gramian(other, 0.3)
+    out = np.full((rows.n_rows, n_factors + 1), np.nan, dtype=np.float32)
+    minima = solve_rows(rows, other, out, ridge, offset=3.0, confidence=confidence, base=base, scales=scales)
+    factors = other[:, :-1].astype(np.float64)
+    for row in range(rows.n_rows):
+        part = slice(rows.indptr[row], rows.indptr[row + 1])
+        side, weight = other[rows.indices[part]].astype(np.float64), confidence[part].astype(np.float64)
+        design = np.column_stack([side[:, :-1], np.full(len(side), float(with_bias))])
+        target = rows.values[part] - 3.0 - side[:, -1]
+        penalty = scales[row] * ridge.weights(n_factors).astype(np.float64)
+        unobserved = np.zeros((n_factors + 1, n_factors + 1))
+        unobserved[:-1, :-1] = 0.3 * factors.T @ factors
+        system = design.T @ (weight[:, None] * design) + unobserved + np.diag(penalty)
+        w = np.linalg.solve(system, design.T @ (weight * target))
+        np.testing.assert_allclose(out[row], w, rtol=2e-4, atol=2e-5)
+        least = (weight * (target - design @ w) ** 2).sum() + w @ unobserved @ w + (penalty * w**2).sum()
+        assert minima[row] == pytest.approx(least, rel=2e-5, abs=1e-3)
+
+
+def test_confidences_of_one_and_an_empty_base_change_nothing():
+    rows, other = problem(7, COUNTS)
+    plain, weighed = (np.empty((rows.n_rows, 8), dtype=np.float32) for _ in range(2))
+    solve_rows(rows, other, plain, Ridge(2.0, 1.0, per_count=True))
+    solve_rows(
+        rows,
+        other,
+        weighed,
+        Ridge(2.0, 1.0),
+        confidence=np.ones_like(rows.values),
+        base=np.zeros((8, 8), dtype=np.float32),
+        scales=np.maximum(rows.counts, 1).astype(np.float32),
+    )
+    np.testing.assert_allclose(weighed, plain, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("n_rows", [0, 3, 5000])
+def test_the_gramian_is_that_of_the_factors_whatever_the_threads(n_rows):
+    table = np.random.default_rng(3).normal(size=(n_rows, 14)).astype(np.float32)
+    found = gramian(table, 0.5)
+    expected = np.zeros((14, 14))
+    expected[:-1, :-1] = 0.5 * table[:, :-1].astype(np.float64).T @ table[:, :-1]
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=2e-2)
+    threads = numba.get_num_threads()
+    try:
+        numba.set_num_threads(1)
+        np.testing.assert_array_equal(gramian(table, 0.5), found)
+    finally:
+        numba.set_num_threads(threads)
+
+
+def test_arrays_of_a_wrong_shape_are_refused():
+    rows, other = problem(3, COUNTS)
+    out = np.empty((rows.n_rows, 4), dtype=np.float32)
+    for wrong in ({"confidence": np.ones(3)}, {"base": np.ones((3, 3))}, {"scales": np.ones(3)}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            solve_rows(rows, other, out, Ridge(1.0, 1.0), **wrong)
+    with pytest.raises(ValueError, match="scales"):
+        solve_rows(rows, other, out, Ridge(1.0, 1.0, per_count=True), scales=np.ones(rows.n_rows))

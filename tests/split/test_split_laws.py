@@ -33,7 +33,6 @@ ENOUGH: dict[Any, dict[str, float]] = {
     for kind in ALL
     if kind is not LeaveLastOut
 }
-SEEDED = [RandomSplit, ItemStratifiedSplit, KFold, ColdItemsSplit]
 IN_TIME = [TemporalSplit, LeaveLastOut, GlobalTemporalSplit]
 
 Columns = tuple[np.ndarray[Any, Any], ...]
@@ -192,29 +191,12 @@ def test_cold_items_are_wholly_in_one_part(data: Columns, tenths: int) -> None:
     assert np.count_nonzero(held[1]) == (rated - rated * tenths // 10) * 5 // 10
 
 
-@pytest.mark.parametrize("kind", SEEDED)
-def test_the_seed_decides_and_the_global_generator_does_not(kind: Any) -> None:
-    data = tuple(np.array(c) for c in zip(*((u, i, 1.0, u + i) for u in range(7) for i in range(10)), strict=True))
-    ratings = make(data)
-    first = kind(**ENOUGH[kind], seed=3).split(ratings).fingerprint
-    np.random.seed(8)  # noqa: NPY002 - the point of the test
-    assert kind(**ENOUGH[kind], seed=3).split(ratings).fingerprint == first
-    assert kind(**ENOUGH[kind], seed=4).split(ratings).fingerprint != first
-
-
 @pytest.mark.parametrize("kind", IN_TIME)
 def test_missing_timestamps_are_refused(kind: Any) -> None:
     ratings = Ratings.from_columns([1, 1, 2], [1, 2, 1], [3, 4, 5])
     with pytest.raises(SplitError, match="needs timestamps") as caught:
         kind().split(ratings)
     assert "split=random" in caught.value.hint
-
-
-@pytest.mark.parametrize("kind", ALL)
-def test_nothing_to_split_is_refused(kind: Any) -> None:
-    empty = Ratings.from_columns(np.zeros(0, int), np.zeros(0, int), [], np.zeros(0, int))
-    with pytest.raises(SplitError, match="has no ratings"):
-        kind().split(empty)
 
 
 @pytest.mark.parametrize("kind", [RandomSplit, TemporalSplit, ItemStratifiedSplit, ColdItemsSplit])

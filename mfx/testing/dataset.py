@@ -1,0 +1,79 @@
+"""Laws of data sets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mfx.interfaces import Ratings
+from mfx.testing.component import ComponentContract, fresh, untouched_generators
+
+
+class DatasetContract(ComponentContract):
+    """The laws of data sets. Override the fixture `component` with one whose `load` needs no network.
+
+    Caches go to a folder of the test (``MFX_CACHE``).
+    """
+
+    kind = "dataset"
+
+    @pytest.fixture(autouse=True)
+    def own_cache(self, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Keep what is cached in a folder of the test."""
+        monkeypatch.setenv("MFX_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+    @pytest.fixture
+    def ratings(self, component: Any) -> Ratings:
+        """Return what `load` returns."""
+        loaded: Ratings = component.load()
+        return loaded
+
+    def test_it_loads_ratings(self, ratings: Ratings) -> None:
+        """`load` returns `Ratings`, and not an empty table."""
+        assert isinstance(ratings, Ratings)
+        assert len(ratings) > 0, "there are no ratings"
+
+    def test_ratings_are_on_their_scale(self, ratings: Ratings) -> None:
+        """The lowest possible rating is below the highest, and no rating is outside the two."""
+        scale = ratings.scale
+        assert scale.low < scale.high, f"the scale goes from {scale.low} to {scale.high}"
+        assert scale.low <= ratings.values.min(), "a rating is below the scale"
+        assert ratings.values.max() <= scale.high, "a rating is above the scale"
+
+    def test_loading_again_gives_the_same_ratings(self, component: Any, ratings: Ratings) -> None:
+        """A second `load`, and that of a second data set with the same settings, give the same rows."""
+        assert component.load().fingerprint == ratings.fingerprint, "a second load gives other ratings"
+        assert fresh(component).load().fingerprint == ratings.fingerprint, "the same settings give other ratings"
+
+    def test_loads_do_not_share_arrays(self, component: Any, ratings: Ratings) -> None:
+        """Whoever writes to the ratings of one load does not change those of the next."""
+        kept = ratings.fingerprint
+        for array in (ratings.users, ratings.values):
+            if array.flags.writeable:
+                array[...] = array[0]
+        assert component.load().fingerprint == kept
+
+    def test_global_generators_are_left_alone(self, component: Any) -> None:
+        """Loading neither draws from nor seeds the global generators of numpy and Python."""
+        with untouched_generators():
+            component.load()
+
+    def test_everybody_in_the_catalogue_is_described(self, ratings: Ratings) -> None:
+        """The catalogue fits the ratings: most of its users rated something, and titles are text."""
+        assert np.count_nonzero(ratings.user_counts) > 0.5 * ratings.n_users, "most users have no ratings"
+        titles = ratings.catalogue.titles
+        assert titles is None or titles.dtype.kind in "UOT", "titles are not text"
+
+    def test_it_has_a_name(self, ratings: Ratings) -> None:
+        """Captions and logs can say which ratings these are."""
+        assert ratings.name.strip(), "the ratings have no name"
+        assert ratings.name != "ratings", "the ratings have no name of their own: give name= to Ratings"
+
+    def test_timestamps_are_seconds(self, ratings: Ratings) -> None:
+        """Timestamps, where there are any, lie between 1970 and 2100."""
+        if ratings.timestamps is None:
+            pytest.skip("it has no timestamps")
+        assert ratings.timestamps.min() >= 0, "a timestamp is before 1970"
+        assert ratings.timestamps.max() < 4_102_444_800, "a timestamp is after 2100: are these milliseconds?"

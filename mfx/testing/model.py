@@ -1,0 +1,221 @@
+"""Laws of models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from mfx.errors import ModelError
+from mfx.interfaces import Epoch, FloatArray, Ratings
+from mfx.models.base import Recommender
+from mfx.models.least_squares import LeastSquaresModel
+from mfx.testing.component import fresh, untouched_generators
+from mfx.testing.recommender import RecommenderLaws
+from mfx.testing.samples import planted_ratings
+
+
+class ModelContract(RecommenderLaws):
+    """The laws of models. Override the fixture `component` with one that returns your model, not fitted.
+
+    Laws of what `mfx.Recommender` gives (lists, fold-in, saving) are skipped for models that are no `Recommender`.
+
+    Attributes
+    ----------
+    falling_loss : str or None
+        Name of a loss, as reported in `Epoch.losses`, that no epoch raises; None where there is no such loss.
+        ``"objective"`` for subclasses of `mfx.LeastSquaresModel`.
+    stored_row_is_fold_in : bool or None
+        Whether folding in the ratings of a user of train gives the scores of that user. None: read off, True for
+        subclasses of `mfx.LeastSquaresModel` and False otherwise.
+    """
+
+    kind = "model"
+    falling_loss: ClassVar[str | None] = None
+    stored_row_is_fold_in: ClassVar[bool | None] = None
+
+    @pytest.fixture
+    def ratings(self) -> Ratings:
+        """Return what models are fitted on: the last two items and the last user have no ratings."""
+        return planted_ratings(n_users=40, n_items=30, unrated=2, silent=1)
+
+    @pytest.fixture
+    def model(self, component: Any, ratings: Ratings) -> Any:
+        """Return the component, fitted."""
+        return component.fit(ratings)
+
+    def test_fitting_returns_the_model_and_keeps_its_settings(self, component: Any, ratings: Ratings) -> None:
+        """`fit` returns self and changes no setting: a refit starts from the same ones."""
+        before = component.settings()
+        assert component.fit(ratings) is component
+        assert component.settings() == before
+
+    def test_fitting_leaves_the_ratings_alone(self, component: Any, ratings: Ratings) -> None:
+        """No array of the ratings is written to."""
+        before = [np.array(array) for array in (ratings.users, ratings.items, ratings.values, ratings.timestamps)]
+        component.fit(ratings)
+        for old, new in zip(before, (ratings.users, ratings.items, ratings.values, ratings.timestamps), strict=True):
+            np.testing.assert_array_equal(new, old)
+
+    def test_no_ratings_are_refused(self, component: Any, ratings: Ratings) -> None:
+        """A fit without ratings is a ModelError."""
+        with pytest.raises(ModelError):
+            component.fit(ratings.take(np.zeros(len(ratings), dtype=np.bool_)))
+
+    def test_the_same_seed_gives_the_same_numbers(self, component: Any, ratings: Ratings) -> None:
+        """Two fits with the same settings agree in every bit."""
+        first, second = (scores(fresh(component).fit(ratings), ratings) for _ in range(2))
+        np.testing.assert_array_equal(first, second)
+
+    def test_threads_do_not_matter(self, component: Any, ratings: Ratings) -> None:
+        """One thread of the solver's gives the same bits as all of them."""
+        import numba
+
+        threads = numba.get_num_threads()
+        if threads == 1:
+            pytest.skip("there is only one thread to try")
+        many = scores(fresh(component).fit(ratings), ratings)
+        numba.set_num_threads(1)
+        try:
+            one = scores(fresh(component).fit(ratings), ratings)
+        finally:
+            numba.set_num_threads(threads)
+        np.testing.assert_array_equal(one, many)
+
+    def test_global_generators_are_left_alone(self, component: Any, ratings: Ratings) -> None:
+        """A fit neither draws from nor seeds the global generators of numpy and Python."""
+        with untouched_generators():
+            component.fit(ratings)
+
+    def test_a_second_fit_starts_afresh(self, component: Any, ratings: Ratings) -> None:
+        """A model that was fitted before learns what a new one learns."""
+        expected = scores(fresh(component).fit(ratings), ratings)
+        component.fit(ratings.take(ratings.users % 2 == 0))
+        np.testing.assert_array_equal(scores(component.fit(ratings), ratings), expected)
+
+    def test_scores_are_fresh_float32_arrays_of_the_right_shape(self, model: Any, ratings: Ratings) -> None:
+        """`score_users` and `score_pairs` return float32 of the right shape that the caller may overwrite."""
+        users, items = np.array([3, 0, 3], dtype=np.int32), np.array([1, 2, 4], dtype=np.int32)
+        asked: list[tuple[Callable[[], Any], tuple[int, ...]]] = [
+            (lambda: model.score_users(users), (3, ratings.n_items)),
+            (lambda: model.score_pairs(users, items), (3,)),
+            (lambda: model.score_users(users[:0]), (0, ratings.n_items)),
+        ]
+        for ask, shape in asked:
+            found = ask()
+            assert isinstance(found, np.ndarray)
+            assert (found.dtype, found.shape) == (np.float32, shape)
+            kept = found.copy()
+            found[...] = -np.inf
+            np.testing.assert_array_equal(ask(), kept, "writing to returned scores changed the model")
+
+    def test_users_and_items_without_ratings_get_finite_scores(self, model: Any, ratings: Ratings) -> None:
+        """Empty rows on either side are scored, with numbers."""
+        assert np.isfinite(scores(model, ratings)).all()
+
+    def test_pairs_agree_with_whole_rows(self, model: Any, ratings: Ratings) -> None:
+        """`score_pairs` picks from `score_users`, up to rounding and to clipping to the scale."""
+        full = scores(model, ratings)[ratings.users, ratings.items]
+        clipped = np.clip(full, ratings.scale.low, ratings.scale.high)
+        pairs = model.score_pairs(ratings.users, ratings.items)
+        near = np.isclose(pairs, full, rtol=1e-4, atol=1e-5) | np.isclose(pairs, clipped, rtol=1e-4, atol=1e-5)
+        assert near.all(), f"{np.count_nonzero(~near)} of {near.size} pairs score differently in score_users"
+
+    def test_scores_do_not_depend_on_the_other_users_asked_for(self, model: Any, ratings: Ratings) -> None:
+        """A user's scores are the same alone and among others, up to rounding."""
+        full = scores(model, ratings)
+        for users in ([5], [7, 2, 5]):
+            part = model.score_users(np.array(users, dtype=np.int32))
+            np.testing.assert_allclose(part, full[users], rtol=1e-4, atol=1e-5)
+
+    def test_epochs_are_reported_in_order_with_finite_losses(self, component: Any, ratings: Ratings) -> None:
+        """Epochs count from 1; each comes with losses that are numbers, and with a model that can be asked."""
+        reports: list[Epoch] = []
+
+        def note(model: Any, epoch: Epoch) -> bool:
+            assert model is component
+            assert model.score_users(np.zeros(1, dtype=np.int32)).shape == (1, ratings.n_items)
+            reports.append(epoch)
+            return False
+
+        component.fit(ratings, on_epoch=note)
+        if not reports:
+            pytest.skip("the model reports no epochs")
+        assert [report.number for report in reports] == list(range(1, len(reports) + 1))
+        assert all(report.losses and np.isfinite(list(report.losses.values())).all() for report in reports)
+
+    def test_the_callback_stops_the_fit(self, component: Any, ratings: Ratings) -> None:
+        """No epoch follows one whose callback returned True."""
+        numbers: list[int] = []
+
+        def stop_at_two(_: Any, epoch: Epoch) -> bool:
+            numbers.append(epoch.number)
+            return len(numbers) == 2
+
+        component.fit(ratings, on_epoch=stop_at_two)
+        if len(numbers) < 2:
+            pytest.skip("the model reports fewer than two epochs")
+        assert len(numbers) == 2
+
+    def test_watching_changes_nothing(self, component: Any, ratings: Ratings) -> None:
+        """A fit that somebody watches, and asks for scores, gives the bits of one that nobody watches."""
+        alone = scores(fresh(component).fit(ratings), ratings)
+
+        def ask(model: Any, _: Epoch) -> bool:
+            model.score_users(np.arange(3, dtype=np.int32))[...] = 0.0
+            return False
+
+        np.testing.assert_array_equal(scores(component.fit(ratings, on_epoch=ask), ratings), alone)
+
+    def test_the_declared_loss_falls(self, component: Any, ratings: Ratings) -> None:
+        """No epoch raises the loss that `falling_loss` names, but for rounding."""
+        name = self.falling_loss or ("objective" if isinstance(component, LeastSquaresModel) else None)
+        if name is None:
+            pytest.skip("falling_loss is not declared")
+        losses: list[float] = []
+
+        def note(_: Any, epoch: Epoch) -> bool:
+            losses.append(epoch.losses[name])
+            return False
+
+        component.fit(ratings, on_epoch=note)
+        assert len(losses) > 1, "there are fewer than two epochs to compare"
+        rises = np.diff(losses) / np.abs(losses[:-1])
+        assert rises.max() <= 1e-6, f"epoch {int(rises.argmax()) + 2} raises {name} by {rises.max():.2%}"
+
+    def test_a_stored_user_is_the_fold_in_of_its_ratings(self, component: Any, ratings: Ratings) -> None:
+        """Folding in the ratings of a user of train gives that user's scores to 1e-5."""
+        declared = self.stored_row_is_fold_in
+        if not (isinstance(component, LeastSquaresModel) if declared is None else declared):
+            pytest.skip("stored_row_is_fold_in is not declared")
+        model = component.fit(ratings)
+        full = scores(model, ratings)
+        for user in (0, 7, ratings.n_users - 1):
+            rows = slice(ratings.user_indptr[user], ratings.user_indptr[user + 1])
+            folded = model.fold_in(ratings.catalogue.item_ids[ratings.items[rows]], ratings.values[rows])
+            np.testing.assert_allclose(folded.scores, full[user], rtol=1e-5, atol=1e-5)
+
+    def test_state_can_be_put_back(self, component: Any, ratings: Ratings) -> None:
+        """`restore` undoes further epochs and another fit, as early stopping needs."""
+        if not isinstance(component, Recommender):
+            pytest.skip("it is no mfx.Recommender, so early stopping keeps all of its attributes")
+        states: list[tuple[Any, FloatArray]] = []
+
+        def keep(model: Any, _: Epoch) -> bool:
+            states.append((model.state(), scores(model, ratings)))
+            return False
+
+        component.fit(ratings, on_epoch=keep)
+        states.append((component.state(), scores(component, ratings)))
+        component.fit(ratings.take(ratings.users < ratings.n_users // 2))
+        for state, expected in (states[0], states[-1]):
+            component.restore(state)
+            np.testing.assert_array_equal(scores(component, ratings), expected)
+
+
+def scores(model: Any, ratings: Ratings) -> FloatArray:
+    """Score every item for every user of the catalogue."""
+    full: FloatArray = model.score_users(np.arange(ratings.n_users, dtype=np.int32))
+    return full

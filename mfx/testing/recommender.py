@@ -1,0 +1,179 @@
+"""Laws of what people call on a model: raw ids, lists, fold-in, saving and loading."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mfx import registry
+from mfx.errors import MFXError, ModelError
+from mfx.interfaces import Ratings
+from mfx.models.base import Recommender
+from mfx.models.storage import load
+from mfx.testing.component import ComponentContract, fresh
+
+
+class RecommenderLaws(ComponentContract):
+    """Laws of `mfx.Recommender`; part of `ModelContract`."""
+
+    @pytest.fixture
+    def recommender(self, component: Any, ratings: Ratings) -> Any:
+        """Return the component, fitted; skip where it is no `Recommender`."""
+        if not isinstance(component, Recommender):
+            pytest.skip("it is no mfx.Recommender, so it makes no lists")
+        return component.fit(ratings)
+
+    def test_lists_hold_the_best_items(self, recommender: Any, ratings: Ratings) -> None:
+        """Without masks, a list is the items of highest score with those scores, best first."""
+        users = np.array([0, 4], dtype=np.int32)
+        frame = recommender.recommend(ratings.catalogue.user_ids[users], k=5, exclude_seen=False)
+        full = recommender.score_users(users)
+        best = -np.sort(-full, axis=1)[:, :5]
+        assert list(frame.columns) == ["user_id", "item_id", "score", "rank"]
+        np.testing.assert_allclose(frame.score.to_numpy().reshape(2, 5), best, rtol=1e-5, atol=1e-6)
+        items = ratings.catalogue.item_index(frame.item_id.to_numpy()).reshape(2, 5)
+        np.testing.assert_allclose(np.take_along_axis(full, items, axis=1), best, rtol=1e-5, atol=1e-6)
+        assert frame["rank"].tolist() == [1, 2, 3, 4, 5] * 2
+
+    def test_lists_leave_out_seen_items(self, recommender: Any, ratings: Ratings) -> None:
+        """A full list holds every item but those that the user rated in train."""
+        for user in (0, 4, ratings.n_users - 1):
+            frame = recommender.recommend([ratings.catalogue.user_ids[user]], k=ratings.n_items)
+            seen = ratings.catalogue.item_ids[ratings.items[ratings.users == user]]
+            assert not set(frame.item_id) & set(seen), "a list holds items that the user rated"
+            assert len(frame) == ratings.n_items - seen.size, "a list leaves out items that the user did not rate"
+
+    def test_equal_scores_are_ordered_by_item_id(
+        self, recommender: Any, ratings: Ratings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """With scores that many items share, lists are ordered by score, then by item id."""
+        ask = type(recommender).score_users
+
+        def coarse(users: Any) -> Any:
+            full = ask(recommender, users)
+            return (full > np.median(full, axis=1, keepdims=True)).astype(np.float32)
+
+        monkeypatch.setattr(recommender, "score_users", coarse)
+        frame = recommender.recommend(ratings.catalogue.user_ids[:3], k=ratings.n_items, exclude_seen=False)
+        for _, one in frame.groupby("user_id"):
+            order = np.lexsort((one.item_id.to_numpy(), -one.score.to_numpy()))
+            assert order.tolist() == list(range(len(one))), "equal scores are not in the order of item ids"
+
+    def test_unknown_users_and_items_are_refused(self, recommender: Any, ratings: Ratings) -> None:
+        """Ids that train did not have are ModelErrors, not guesses."""
+        user, item = ratings.catalogue.user_ids[0], ratings.catalogue.item_ids[0]
+        asked: list[Callable[[], Any]] = [
+            lambda: recommender.predict([-1], [item]),
+            lambda: recommender.predict([user], [-1]),
+            lambda: recommender.recommend([-1]),
+            lambda: recommender.recommend([user], among=[-1]),
+        ]
+        for ask in asked:
+            with pytest.raises(ModelError):
+                ask()
+
+    def test_a_model_that_is_not_fitted_says_so(self, component: Any) -> None:
+        """Before `fit`, asking is a ModelError."""
+        if not isinstance(component, Recommender):
+            pytest.skip("it is no mfx.Recommender")
+        with pytest.raises(ModelError):
+            component.recommend([100])
+
+    def test_fold_in_does_not_depend_on_the_order_of_ratings(self, recommender: Any, ratings: Ratings) -> None:
+        """A new user is the same whatever the order in which the ratings are given."""
+        items, values = ratings.catalogue.item_ids[[1, 5, 9]], np.array([5.0, 3.0, 4.0])
+        folded = _fold_in(recommender, items, values)
+        assert folded.scores.shape == (ratings.n_items,)
+        assert np.isfinite(folded.scores).all()
+        again = recommender.fold_in(items[::-1], values[::-1])
+        np.testing.assert_allclose(again.scores, folded.scores, rtol=1e-5, atol=1e-6)
+
+    def test_fold_in_leaves_the_model_alone(self, recommender: Any, ratings: Ratings) -> None:
+        """Taking a new user in changes no score of the others."""
+        users = np.arange(ratings.n_users, dtype=np.int32)
+        before = recommender.score_users(users)
+        folded = _fold_in(recommender, ratings.catalogue.item_ids[[1, 5]], [5.0, 3.0])
+        folded.recommend(k=3)
+        np.testing.assert_array_equal(recommender.score_users(users), before)
+
+    def test_malformed_profiles_are_refused(self, recommender: Any, ratings: Ratings) -> None:
+        """Unknown or repeated items and ratings that are no numbers cannot be folded in."""
+        first = ratings.catalogue.item_ids[0]
+        _fold_in(recommender, [first], [4.0])
+        for items, values in (([-1], [5.0]), ([first, first], [5.0, 4.0]), ([first], [np.nan]), ([first], [4.0, 5.0])):
+            with pytest.raises(ModelError):
+                recommender.fold_in(items, values)
+
+    def test_saving_and_loading_keeps_the_scores(self, recommender: Any, ratings: Ratings, tmp_path: Path) -> None:
+        """A loaded model has the settings of the saved one, and its scores to 1e-6."""
+        recommender.save(tmp_path / "model")
+        users = np.arange(ratings.n_users, dtype=np.int32)
+        with _registered(type(recommender)):
+            again = load(tmp_path / "model")
+        assert type(again) is type(recommender)
+        assert again.settings() == recommender.settings()
+        np.testing.assert_allclose(again.score_users(users), recommender.score_users(users), rtol=1e-6, atol=1e-6)
+
+    def test_a_loaded_model_does_all_that_a_fitted_one_does(
+        self, recommender: Any, ratings: Ratings, tmp_path: Path
+    ) -> None:
+        """Lists and fold-in of a loaded model are those of the saved one."""
+        recommender.save(tmp_path / "model")
+        with _registered(type(recommender)):
+            again = load(tmp_path / "model")
+        user, items = ratings.catalogue.user_ids[1], ratings.catalogue.item_ids[[1, 5, 9]]
+        assert again.recommend([user], k=4).item_id.tolist() == recommender.recommend([user], k=4).item_id.tolist()
+        try:
+            folded = recommender.fold_in(items, [5.0, 3.0, 4.0])
+        except ModelError:
+            return
+        np.testing.assert_allclose(again.fold_in(items, [5.0, 3.0, 4.0]).scores, folded.scores, rtol=1e-5, atol=1e-6)
+
+    def test_nothing_is_pickled(self, recommender: Any, tmp_path: Path) -> None:
+        """No file of a saved model holds a pickle, not even inside an array of objects."""
+        recommender.save(tmp_path / "model")
+        for path in (tmp_path / "model").rglob("*"):
+            for name, start in _beginnings(path):
+                assert start[:1] != b"\x80", f"{name} is a pickle"
+                assert b"'descr': '|O'" not in start, f"{name} holds Python objects"
+
+    def test_a_new_model_learns_nothing_from_an_old_one(self, component: Any, recommender: Any) -> None:
+        """Fitting one model fits no other of its class."""
+        assert not fresh(component).fitted
+
+
+def _fold_in(recommender: Any, items: Any, values: Any) -> Any:
+    try:
+        return recommender.fold_in(items, values)
+    except ModelError as error:
+        pytest.skip(f"it folds in no users: {error}")
+
+
+def _beginnings(path: Path) -> list[tuple[str, bytes]]:
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            return [(f"{path.name}/{name}", archive.read(name)[:256]) for name in archive.namelist()]
+    return [(path.name, path.read_bytes()[:256])] if path.is_file() else []
+
+
+class _registered:
+    """Inside the block, the class can be found by its name, whether or not it is installed as a plugin."""
+
+    def __init__(self, cls: type) -> None:
+        self.cls, self.undo = cls, registry.temporarily()
+
+    def __enter__(self) -> None:
+        self.undo.__enter__()
+        name = getattr(self.cls, "name", None)
+        if name is None:
+            self.undo.__exit__(None, None, None)
+            raise MFXError(f"{self.cls.__name__} has no name.", 'Put @mfx.register("model", NAME) above the class.')
+        registry._registry.entries[("model", name)] = registry.Entry("model", name, self.cls, "tests")
+
+    def __exit__(self, *error: Any) -> None:
+        self.undo.__exit__(*error)

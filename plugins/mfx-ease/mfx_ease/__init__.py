@@ -1,0 +1,1 @@
+"""EASE^R, a linear item-item model in closed form, for MFX: `mfx model=ease`."""
