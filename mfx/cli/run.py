@@ -9,13 +9,18 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn, TextIO, cast
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
 
 from mfx import compose, results
 from mfx.cli import progress, show, sweep
 from mfx.compose import ConfigError
 from mfx.errors import MFXError, did_you_mean
 from mfx.results import Result
+from mfx.sweep import SWEEPER
+from mfx.sweep import settings as sweep_settings
+
+if TYPE_CHECKING:
+    from mfx.sweep.report import Outcome
 
 DEBUG = "MFX_DEBUG"
 
@@ -44,9 +49,17 @@ def main(arguments: list[str], debug: bool = False) -> int:
             raise
     if sweep.is_open():
         return _end_sweep(failed_before, as_json)
+    if searched := _searched():
+        print(json.dumps(searched.as_json(), indent=2)) if as_json else show.search(searched)
     for result in _finished:
         print(json.dumps(result.metrics, indent=2)) if as_json else show.result(result)
     return 0
+
+
+def _searched() -> Outcome | None:
+    """Take what the sweeper came to, if it was at work."""
+    module = sys.modules.get("mfx.sweep.sweeper")
+    return module.finished.pop() if module is not None and module.finished else None
 
 
 def _end_sweep(error: Exception | None, as_json: bool) -> int:
@@ -71,6 +84,7 @@ def _compose_and_run() -> None:
     _register_resolvers()
     with compose.explained():
         compose.fill_store()
+        sweep_settings.fill_store()
         hydra.main(config_path=str(compose.conf_dir()), config_name=compose.CONFIG, **compose.hydra_base())(task)()
 
 
@@ -87,6 +101,11 @@ def task(config: Any) -> float | None:
 
     settings = HydraConfig.get()
     directory = Path(settings.runtime.output_dir)
+    if settings.sweeper._target_ == SWEEPER and settings.mode == RunMode.MULTIRUN:
+        from mfx.sweep import trial
+
+        value: float | None = trial.run(config, directory, prune=settings.sweeper.prune)["value"]
+        return value
     if settings.mode == RunMode.MULTIRUN:
         return _job(config, directory, list(settings.overrides.task))
     try:
