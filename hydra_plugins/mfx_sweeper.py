@@ -19,10 +19,13 @@ class RandomThenGrid(Sweeper):
         """Make the launcher."""
         from hydra.core.plugins import Plugins
 
+        from mfx.sweep.recompose import Recomposer
+
         self.config = config
-        self.hydra_context = hydra_context
+        self._loader = Recomposer(hydra_context.config_loader)
+        self.hydra_context = HydraContext(config_loader=self._loader, callbacks=hydra_context.callbacks)  # type: ignore[arg-type]
         self.launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=hydra_context, task_function=task_function, config=config
+            hydra_context=self.hydra_context, task_function=task_function, config=config
         )
 
     def sweep(self, arguments: list[str]) -> Any:
@@ -31,4 +34,4 @@ class RandomThenGrid(Sweeper):
 
         assert self.config is not None
         assert self.launcher is not None
-        return sweeper.sweep(self._settings, self.config, self.launcher, arguments)
+        return sweeper.sweep(self._settings, self.config, self.launcher, self._loader, arguments)

@@ -21,6 +21,7 @@ from mfx.sweep.space import Dimension, Point
 from mfx.sweep.study import StudyError
 from mfx.sweep.trial import STUDY_FILE
 
+SUBDIR = "hydra.sweep.subdir"
 ROOT = Path("runs") / "sweeps"
 ELSEWHERE = ("tracking", "experiment_name", "run_name", "tags", "figures")
 """Choices that do not change what is tried, so that a sweep goes on under others."""
@@ -128,10 +129,15 @@ class SweepPlan:
         facts = {"overrides": command, "storage": self.settings.storage, "identity": wanted}
         results.write_json(path, facts)
 
+    @property
+    def quick(self) -> frozenset[str]:
+        """Keys whose values may be put into a composed configuration; choices of groups and new keys may not."""
+        return frozenset({one.key for one in self.space if "." in one.key and one.key == one.name} | {SUBDIR})
+
     def placed(self, number: int) -> list[str]:
         """Write the overrides that put a trial into its folder."""
         text = str(self.folder).replace("\\", "\\\\").replace("'", "\\'")
-        return [f"hydra.sweep.dir='{text}'", f"hydra.sweep.subdir=trials/{number:04d}"]
+        return [f"hydra.sweep.dir='{text}'", f"{SUBDIR}=trials/{number:04d}"]
 
     def compose(self, overrides: Sequence[str]) -> Any:
         """Compose a configuration inside the running Hydra."""

@@ -150,8 +150,9 @@ def draw(sweep: _Sweep, outcome: Outcome) -> None:
     config, metric = sweep.plan.defaults, sweep.plan.trial_plan.objective
     title = f"{config['model']['name']}, {config['split']['name']} split"
     split = ", ".join(f"{key}={value}" for key, value in config["split"].items() if key not in ("name", "seed"))
+    data = (sweep.study.result(outcome.best.number) or {}).get("data", config["dataset"]["name"])
     about = (
-        f"Data {config['dataset']['name']}, {config['split']['name']} split ({split}), {metric} on valid; "
+        f"{data}, {config['split']['name']} split ({split}), {metric} on valid; "
         f"{outcome.count('complete')} trials, seed {sweep.plan.seed}."
     )
     tried = [

@@ -17,6 +17,7 @@ from mfx.interfaces import RunInfo
 from mfx.sweep import points, report
 from mfx.sweep.plan import SweepPlan, plan
 from mfx.sweep.progress import Progress
+from mfx.sweep.recompose import Recomposer
 from mfx.sweep.settings import SweepSettings
 from mfx.sweep.space import Point, overrides_of
 from mfx.sweep.study import Study
@@ -38,7 +39,9 @@ class SweepError(MFXError):
     """A sweep cannot go on."""
 
 
-def sweep(settings: dict[str, Any], config: Any, launcher: Any, arguments: Sequence[str]) -> report.Outcome:
+def sweep(
+    settings: dict[str, Any], config: Any, launcher: Any, loader: Recomposer, arguments: Sequence[str]
+) -> report.Outcome:
     """Carry out a sweep, or the rest of it.
 
     Parameters
@@ -49,11 +52,14 @@ def sweep(settings: dict[str, Any], config: Any, launcher: Any, arguments: Seque
         Hydra's configuration of the whole.
     launcher : hydra.plugins.launcher.Launcher
         Runs the trials.
+    loader : Recomposer
+        Composes them; it is told what is searched.
     arguments : sequence of str
         Overrides as typed; those that give several values are searched.
     """
     with compose.explained():
         made = plan(SweepSettings(**settings), config, arguments)
+    loader.searched = made.quick
     made.keep_or_compare()
     study = Study(made.folder, made.settings.storage, made.higher_is_better, made.space)
     try:

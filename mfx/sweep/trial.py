@@ -52,7 +52,7 @@ def run(config: Any, directory: Path, *, prune: bool) -> dict[str, Any]:
         if not math.isfinite(value):
             raise MFXError(f"The objective {plan.objective} is not finite on valid.", "Regularise more.")
         record |= {"status": "complete", "value": value, "metrics": found.metrics, "curves": found.curves}
-        record["split_fingerprint"] = split.fingerprint
+        record |= {"data": split.train.name, "split_fingerprint": split.fingerprint}
     except Pruned:
         record["status"] = "pruned"
     except Exception as error:
