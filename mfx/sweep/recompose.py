@@ -40,7 +40,7 @@ class Recomposer:
         own = [one for one in sweep_overrides if one.partition("=")[0] in self.searched]
         rest = tuple(one for one in sweep_overrides if one not in own)
         if rest not in self._composed:
-            self._composed[rest] = self._loader.load_sweep_config(master_config, list(rest))
+            self._composed[rest] = _untyped(self._loader.load_sweep_config(master_config, list(rest)))
         config = copy.deepcopy(self._composed[rest])
         for override in OverridesParser.create().parse_overrides(own):
             OmegaConf.update(config, override.key_or_group, override.value(), merge=True)
@@ -53,3 +53,25 @@ class Recomposer:
         if name.startswith("__"):  # pickle asks for these before there is a loader
             raise AttributeError(name)
         return getattr(self._loader, name)
+
+
+def _untyped(config: Any) -> Any:
+    """Free a configuration of the classes that type it; the run checks the types of all settings once more.
+
+    Those classes have no module to be found in, so a launcher with worker processes would send them along, and
+    putting one together again changes the original.
+    """
+    from omegaconf import OmegaConf, open_dict
+
+    plain = OmegaConf.create({str(key): _container(config, key) for key in config if key != "hydra"})
+    with open_dict(plain):
+        plain.hydra = config.hydra
+    OmegaConf.set_struct(plain, True)
+    return plain
+
+
+def _container(config: Any, key: Any) -> Any:
+    from omegaconf import OmegaConf
+
+    node = config._get_node(key)
+    return OmegaConf.to_container(node, resolve=False) if OmegaConf.is_config(node) else node._value()

@@ -174,7 +174,7 @@ class _Sweep:
         for number in [number for number in wanted if self.study.result(number) is None]:
             error = self._try([number]) or error
             if self.study.result(number) is None:
-                reason = " ".join(str(error).split()) if error is not None else "its process ended without a word"
+                reason = " ".join(str(error).split()).partition(". ")[0] if error else "it ended without a word"
                 self._write_failure(number, reason)
         self._add_times(time.perf_counter() - began, len(wanted))
         for number in claimed:

@@ -94,8 +94,9 @@ def test_two_workers_try_the_same_points_and_find_the_same(sweep, essence):
 @pytest.mark.slow
 @joblib
 def test_a_job_that_kills_its_process_fails_alone(sweep):
+    two = ("sweep.workers=2", "sweep.max_failures=1")
     choice = "dataset.users=choice(60,2,50)"  # see flow_plugin: a toy with two users ends its process
-    done, found = sweep("sweep.random_trials=5", "sweep.grid_points=0", choice, "sweep.workers=2", MFX_TOY_KILLS="1")
+    done, found = sweep("sweep.random_trials=5", "sweep.grid_points=0", choice, *two, MFX_TOY_KILLS="1")
     assert done.returncode == 0, done.stderr
     statuses = {one["point"]["dataset.users"]: one["status"] for one in found["trials"]}
     assert statuses["60"] == "complete"
