@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Literal, Protocol
@@ -29,6 +30,26 @@ class Listener(Protocol):
 
     def epoch(self, number: int, of: int | None, objective: str, value: float | None) -> None:
         """Take note that an epoch is over; `of` is the most there can be, `value` that on valid (None in a refit)."""
+
+
+OnPoint = Callable[[int, dict[str, float]], None]
+"""Told the number of an epoch of the fit on train and what was measured in it; may raise to end the run."""
+
+
+@dataclass(frozen=True)
+class Validated:
+    """What a fit on train came to on valid.
+
+    Attributes
+    ----------
+    metrics : dict of str to float
+        Final numbers by name, such as ``"valid/rmse"`` and ``"seconds/fit"``; all are finite.
+    curves : dict of str to list of float
+        Per epoch, first epoch first; empty for models that do not iterate.
+    """
+
+    metrics: dict[str, float]
+    curves: dict[str, list[float]]
 
 
 def run(*overrides: str, config_dir: str | Path | None = None) -> Result:
@@ -86,7 +107,7 @@ def execute(plan: compose.Plan, directory: Path, parent: str | None = None, list
             split = plan.splitter.split(ratings)
             facts = _describe(plan, ratings, split, tracked)
         with stage("fit"):
-            best = _fit(plan, split, curves, tracked, listener)
+            best = _fit(plan, split, curves, lambda number, point: tracked.log_metrics(point, step=number), listener)
         with stage("evaluate"):
             valid, skipped = _score(plan, plan.model, split.train, split.valid, plan.metrics)
             if len(split.valid):
@@ -118,6 +139,24 @@ def execute(plan: compose.Plan, directory: Path, parent: str | None = None, list
         run_id=tracked.run_id,
         where=tracked.where(),
     )
+
+
+def validate(plan: compose.Plan, split: Split, on_point: OnPoint) -> Validated:
+    """Do of `execute` what tuning may do: fit on train and score on valid, untracked; test may be empty.
+
+    Raises
+    ------
+    MetricError
+        If there is no valid part, or the objective has no value on it.
+    """
+    clock, curves = StageClock(), Curves()
+    with clock.stage("fit"):
+        best = _fit(plan, split, curves, on_point, None)
+    with clock.stage("evaluate"):
+        valid, skipped = _score(plan, plan.model, split.train, split.valid, plan.metrics)
+        _require(plan.objective, valid, skipped)
+    metrics = _finals(curves, best) | clock.metrics() | {f"valid/{name}": value for name, value in valid.items()}
+    return Validated({name: value for name, value in metrics.items() if math.isfinite(value)}, curves.values)
 
 
 @contextlib.contextmanager
@@ -157,7 +196,7 @@ def _describe(plan: compose.Plan, ratings: Ratings, split: Split, tracked: Backg
     return facts
 
 
-def _fit(plan: compose.Plan, split: Split, curves: Curves, tracked: BackgroundRun, listener: Listener | None) -> int:
+def _fit(plan: compose.Plan, split: Split, curves: Curves, on_point: OnPoint, listener: Listener | None) -> int:
     """Fit on train, leave the model in the state of its best epoch on valid, and return that epoch (0: none)."""
     objective, watched = {plan.objective: plan.metrics[plan.objective]}, f"valid/{plan.objective}"
 
@@ -173,7 +212,7 @@ def _fit(plan: compose.Plan, split: Split, curves: Curves, tracked: BackgroundRu
         point = {f"train/{name}": float(loss) for name, loss in epoch.losses.items()}
         point |= {watched: watch.scores[-1]} if watch.scores else {}
         curves.add(point)
-        tracked.log_metrics(point, step=epoch.number)
+        on_point(epoch.number, point)
         if listener is not None:
             listener.epoch(epoch.number, getattr(model, "epochs", None), watched, point.get(watched))
         return stop

@@ -1,5 +1,7 @@
 """A plugin of small components that tests run through the whole flow; importing it registers them."""
 
+import os
+import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +31,8 @@ class Toy(Component):
     def load(self) -> Ratings:
         Toy.loaded += 1
         time.sleep(self.sleeps)
+        if self.users == 2 and os.environ.get("MFX_TOY_KILLS"):
+            os.kill(os.getpid(), signal.SIGKILL)
         if self.fails:
             from mfx.errors import DataError
 

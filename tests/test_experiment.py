@@ -317,3 +317,18 @@ def test_epochs_and_stages_are_told(toy, tmp_path):
     told = [(1, 2, "valid/rmse", False), (2, 2, "valid/rmse", False)]
     refit = [(1, 2, "", True), (2, 2, "", True)]
     assert Listener.told == ["read", "split", "fit", *told, "evaluate", "refit", *refit, "test", "save"]
+
+
+def test_validation_gives_what_a_run_gives_on_valid_and_never_needs_test(toy, run):
+    from dataclasses import replace
+
+    whole = run("metrics=[rmse,mae]")
+    plan = compose.build(compose.compose([*toy.choices, "metrics=[rmse,mae]"]))
+    blind = replace(whole.split, test=whole.split.test.take(np.zeros(len(whole.split.test), bool)))
+    points = []
+    found = experiment.validate(plan, blind, lambda number, point: points.append((number, point)))
+    for name in ("valid/rmse", "valid/mae", "fit/best_epoch", "train/rmse"):
+        assert found.metrics[name] == whole.metrics[name]
+    assert found.curves == whole.curves
+    assert [number for number, _ in points] == list(range(1, len(found.curves["valid/rmse"]) + 1))
+    assert not [name for name in found.metrics if name.startswith("test/")]

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(not (REPOSITORY / "pyproject.toml").is_file(), r
 def wheel(tmp_path_factory):
     # From a copy, so that nothing is left behind in the checkout.
     source = tmp_path_factory.mktemp("source")
-    for name in ("mfx", "conf"):
+    for name in ("mfx", "hydra_plugins", "conf"):
         shutil.copytree(REPOSITORY / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(REPOSITORY / name, source)
@@ -36,10 +36,11 @@ def test_the_wheel_holds_all_configuration(wheel):
     own = [path.relative_to(REPOSITORY).as_posix() for path in (REPOSITORY / "conf").rglob("*.yaml")]
     assert "conf/config.yaml" in own
     assert {f"mfx/{path}" for path in own} <= inside
-    assert "mfx/py.typed" in inside
     template = [path.relative_to(REPOSITORY).as_posix() for path in (REPOSITORY / "mfx/cli/template").rglob("*.txt")]
     assert len(template) == 7
     assert set(template) <= inside
+    assert {"mfx/py.typed", "hydra_plugins/mfx_sweeper.py"} <= inside
+    assert "hydra_plugins/__init__.py" not in inside  # it is a namespace that others share
     assert not [name for name in inside if name.startswith(("conf/", "tests/", "runs/"))]
 
 
@@ -57,6 +58,20 @@ def test_composition_works_from_the_unpacked_wheel(wheel, tmp_path):
     assert Path(package).is_relative_to(tmp_path)
     assert Path(conf) == tmp_path / "site" / "mfx" / "conf"
     assert "  name: toy_model" in config
+
+
+def test_hydra_finds_the_sweeper_in_the_unpacked_wheel(wheel, tmp_path):
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+    code = "from hydra.core.plugins import Plugins; from hydra.plugins.sweeper import Sweeper; "
+    code += "print(*[f'{one.__module__}.{one.__name__}' for one in Plugins.instance().discover(Sweeper)])"
+    code += "; import sys; print([name for name in ('mfx.sweep.sweeper', 'optuna', 'numpy') if name in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    found, heavy = done.stdout.splitlines()
+    assert "hydra_plugins.mfx_sweeper.RandomThenGrid" in found.split()
+    assert heavy == "[]"
 
 
 def test_a_checkout_finds_its_configuration():

@@ -41,7 +41,11 @@ def prepare(folder):
     (folder / "my_presets" / "experiment" / "NAME.yaml").write_text("# @package _global_\nseed: 3\n")
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+SWEEPS = [command for command in COMMANDS if command.startswith("mfx sweep ") or "hydra/sweeper" in command]
+ELSEWHERE = ("sweep.storage=", "hydra/launcher=submitit")  # need a database server, a Slurm cluster
+
+
+@pytest.mark.parametrize("command", [command for command in COMMANDS if command not in SWEEPS])
 def test_commands_compose(cli, command):
     """Everything but the run itself: names, settings, types, presets."""
     prepare(cli.folder)
@@ -60,10 +64,21 @@ def test_commands_compose(cli, command):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", [command for command in COMMANDS if not command.startswith("mfx list")])
+@pytest.mark.parametrize(
+    "command", [command for command in COMMANDS if command not in SWEEPS and not command.startswith("mfx list")]
+)
 def test_commands_run(cli, command):
     prepare(cli.folder)
     done = cli(*shlex.split(command)[1:])
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [command for command in SWEEPS if not any(word in command for word in ELSEWHERE)])
+def test_sweeps_run(cli, command):
+    """As typed, but for the budget."""
+    small = [re.sub(r"(random_trials|max_grid|grid_points)=\d+", r"\1=2", word) for word in shlex.split(command)[1:]]
+    done = cli(*small, *({"sweep.random_trials=2", "sweep.max_grid=2", "model.epochs=2"} - set(small)))
     assert done.returncode == 0, done.stderr
 
 

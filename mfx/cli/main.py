@@ -11,6 +11,8 @@ MFX: an experiment framework for matrix-factorisation recommenders.
 
   mfx [CHOICE=NAME ...] [SETTING=VALUE ...]   run one experiment
   mfx -m CHOICE=NAME,NAME SETTING=VALUE,VALUE run all combinations
+  mfx sweep [CHOICE=NAME ...] [SETTING=RANGE ...] [sweep.SETTING=VALUE ...]
+                                              search for the best settings: at random, then on a grid
   mfx list [KIND] [--json]                    components, their settings, defaults and search ranges; presets
   mfx ui                                      look at finished runs
   mfx new plugin NAME                         make a package with a model of your own and its tests
@@ -21,6 +23,7 @@ metrics=[rmse,ndcg@10], objective=ndcg@10, early_stopping.patience=3, experiment
 
   mfx model=als split=random model.factors=20
   mfx -m model=bias,als seed=1,2,3
+  mfx sweep model=als sweep.random_trials=20 'model.reg=tag(log,interval(1,50))'
   mfx --config-dir my_presets model=mine
 
 Options:
@@ -85,6 +88,10 @@ def _dispatch(arguments: list[str], debug: bool) -> int:
         from mfx.cli import doctor
 
         return doctor.main(rest[1:])
+    if command == "sweep":
+        from mfx.cli import search
+
+        rest = search.translated(rest[1:])
     from mfx.cli import run
 
     return run.main(rest, debug=debug)

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn, TextIO, cast
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
 
 from mfx import compose, results
 from mfx.cli import progress, show, sweep
@@ -17,6 +17,11 @@ from mfx.cli.list import tell_left_out
 from mfx.compose import ConfigError
 from mfx.errors import MFXError, did_you_mean
 from mfx.results import Result
+from mfx.sweep import SWEEPER
+from mfx.sweep import settings as sweep_settings
+
+if TYPE_CHECKING:
+    from mfx.sweep.report import Outcome
 
 DEBUG = "MFX_DEBUG"
 
@@ -45,9 +50,17 @@ def main(arguments: list[str], debug: bool = False) -> int:
             raise
     if sweep.is_open():
         return _end_sweep(failed_before, as_json)
+    if searched := _searched():
+        print(json.dumps(searched.as_json(), indent=2)) if as_json else show.search(searched)
     for result in _finished:
         print(json.dumps(result.metrics, indent=2)) if as_json else show.result(result)
     return 0
+
+
+def _searched() -> Outcome | None:
+    """Take what the sweeper came to, if it was at work."""
+    module = sys.modules.get("mfx.sweep.sweeper")
+    return module.finished.pop() if module is not None and module.finished else None
 
 
 def _end_sweep(error: Exception | None, as_json: bool) -> int:
@@ -73,6 +86,7 @@ def _compose_and_run() -> None:
     with compose.explained():
         compose.fill_store()
         tell_left_out()
+        sweep_settings.fill_store()
         hydra.main(config_path=str(compose.conf_dir()), config_name=compose.CONFIG, **compose.hydra_base())(task)()
 
 
@@ -89,6 +103,11 @@ def task(config: Any) -> float | None:
 
     settings = HydraConfig.get()
     directory = Path(settings.runtime.output_dir)
+    if settings.sweeper._target_ == SWEEPER and settings.mode == RunMode.MULTIRUN:
+        from mfx.sweep import trial
+
+        value: float | None = trial.run(config, directory, prune=settings.sweeper.prune)["value"]
+        return value
     if settings.mode == RunMode.MULTIRUN:
         return _job(config, directory, list(settings.overrides.task))
     try:
@@ -145,6 +164,11 @@ def _checked(arguments: list[str]) -> list[str]:
 
     parser.error = refuse  # type: ignore[method-assign]
     parsed = parser.parse_intermixed_args(arguments)
+    if parsed.multirun and (parsed.cfg or parsed.info):
+        raise ConfigError(
+            "--cfg and --info show the configuration of one run, not of a sweep.",
+            "Leave out -m, or type mfx in place of mfx sweep, and give single values.",
+        )
     if parsed.config_dir is not None:
         compose.check_folder(Path(parsed.config_dir))
     overrides: list[str] = parsed.overrides

@@ -8,6 +8,7 @@ from mfx.results import Result
 
 if TYPE_CHECKING:
     from mfx.cli.sweep import Summary
+    from mfx.sweep.report import Outcome
 
 
 def result(outcome: Result) -> None:
@@ -66,6 +67,39 @@ def sweep(summary: Summary) -> None:
         Console(width=max(console.width, 20 + 18 * (len(names) + 1)) if not console.is_terminal else None).print(table)
     print(f"Files:   {summary.directory}")
     print(f"Tracked: {summary.where}")
+
+
+def search(outcome: Outcome) -> None:
+    """Print the five best trials of a sweep, the score of the best on test, and how to run it again."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in ("trial", outcome.objective, "stage", "settings"):
+        table.add_column(name, justify="right" if name in ("trial", outcome.objective) else "left")
+    for number in outcome.ranking[:5]:
+        one = outcome.trials[number]
+        table.add_row(str(number), _number(one.value), one.stage, outcome.texts[number])
+    counts = [f"{outcome.count(status)} {status}" for status in ("complete", "pruned", "failed")]
+    print(f"{len(outcome.trials)} trials ({', '.join(counts)}); the best:")
+    console = Console()
+    Console(width=max(console.width, 200) if not console.is_terminal else None).print(table)
+    over = " and ".join(outcome.grid_over)
+    if over:
+        shares = ", ".join(f"{name} {share:.2f}" for name, share in sorted(outcome.importances.items(), key=_share))
+        print(f"Grid over {over} (importance: {shares}).")
+    fitted = "train and valid" if outcome.refit else "train"
+    scores = ", ".join(f"{name.partition('/')[2]} {value:.4f}" for name, value in outcome.test.items())
+    print(f"Test, once, best setting fitted on {fitted}: {scores}")
+    print(f"Per trial: {outcome.fit_and_score:.2f} s fitting and scoring, {1000 * outcome.overhead:.0f} ms beyond.")
+    print(f"Again:   {outcome.command}")
+    print(f"Files:   {outcome.folder}")
+    print(f"Tracked: {outcome.where}")
+
+
+def _share(pair: tuple[str, float]) -> tuple[float, str]:
+    return (-pair[1], pair[0])
 
 
 def _refitted(outcome: Result) -> str:

@@ -15,6 +15,7 @@ from mfx import compose, registry, results
 from mfx.compose.nodes import GROUPS
 from mfx.errors import MFXError
 from mfx.interfaces import RunInfo, TrackedRun
+from mfx.sweep import SWEEPER
 
 PARENT_FILE = "parent.json"
 FAILURE_FILE = "failure.json"
@@ -45,6 +46,8 @@ class SweepInTracker(Callback):
 
     def on_multirun_start(self, config: Any, **kwargs: Any) -> None:
         """Open the parent run and leave its id in the folder of the sweep, for runs in whatever process."""
+        if config.hydra.sweeper._target_ == SWEEPER:
+            return  # it has a parent of its own, which outlives the process
         try:
             with compose.explained():
                 _current.append(_open(config, kwargs.get("config_name") or compose.CONFIG))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import typing
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -18,6 +19,7 @@ GROUPS = tuple(kind for kind in registry.KINDS if kind != "metric")
 Field = tuple[str, Any, Any]
 
 
+@functools.lru_cache(maxsize=256)
 def node_class(entry: registry.Entry) -> type:
     """Make the dataclass that types a component's node: its name, then its settings.
 
@@ -61,7 +63,12 @@ def settings_class(component: type, extra: Iterable[Field] = ()) -> type:
 
 def root_class() -> type:
     """Make the dataclass that types the whole configuration."""
-    evaluation, stopping = _evaluation_class(), settings_class(EarlyStopping)
+    return _root_class(tuple(registry.available("metric")))
+
+
+@functools.lru_cache(maxsize=16)
+def _root_class(metrics: tuple[registry.Entry, ...]) -> type:
+    evaluation, stopping = _evaluation_class(metrics), settings_class(EarlyStopping)
     fields: list[Field] = [(group, Any, dataclasses.field(default="???")) for group in GROUPS[:-1]]
     fields += [
         ("metrics", list[str], dataclasses.field(default_factory=list)),
@@ -95,12 +102,12 @@ def typed(cls: type) -> Any:
     return node
 
 
-def _evaluation_class() -> type:
+def _evaluation_class(metrics: Iterable[registry.Entry]) -> type:
     from mfx.metrics.evaluation import EvaluationSettings
 
     shared = settings_of(EvaluationSettings)
     extra: list[Field] = []
-    for entry in registry.available("metric"):
+    for entry in metrics:
         own = own_settings(entry.component)
         if not own:
             continue

@@ -12,6 +12,7 @@ from mfx.errors import ModelError
 from mfx.interfaces import DoubleArray, Epoch, FloatArray, IndexArray, OnEpoch, PointerArray, Ratings
 from mfx.models.factors import FactorModel
 from mfx.models.folded import Folded
+from mfx.models.layouts import layouts
 from mfx.settings import setting, tunable
 
 if TYPE_CHECKING:
@@ -73,11 +74,9 @@ class LeastSquaresModel(FactorModel):
 
     def learn(self, train: Ratings, on_epoch: OnEpoch | None) -> None:
         """Alternate between the sides until the epochs are over or the callback stops the fit."""
-        from mfx.solver.layout import SparseRows, transpose
         from mfx.solver.least_squares import solve_rows
 
-        by_user = SparseRows(train.user_indptr, train.items, train.values)
-        by_item = transpose(by_user, train.n_items)
+        by_user, by_item = layouts(train)
         self.start(train)
         for number in range(1, self.epochs + 1):
             self.update_items(by_item)

@@ -107,6 +107,20 @@ class MLflowTracker(Component):
         run.open(info, opening.began)
         return run
 
+    def reopen(self, run_id: str, experiment: str) -> MLflowRun:
+        """Take up a run that was opened before, whether it ended or not; its status changes with `finish` only.
+
+        Raises
+        ------
+        TrackingError
+            If the store cannot be reached.
+        """
+        store = locate(self.uri)
+        client = open_client(store)
+        run = MLflowRun(store, client, self.flush_seconds)
+        run.attach(run_id, experiment_id(client, store, experiment))
+        return run
+
 
 @dataclass(frozen=True)
 class _Opening:
@@ -150,6 +164,10 @@ class MLflowRun:
             entities = [Param(key, value) for key, value in params.items()]
             for at in range(0, len(entities), PARAMS_PER_CALL):
                 self._client.log_batch(self.run_id, params=entities[at : at + PARAMS_PER_CALL])
+
+    def attach(self, run_id: str, experiment: str) -> None:
+        """Write to a run that exists, of the experiment with this id."""
+        self.run_id, self._experiment_id = run_id, experiment
 
     def log_metrics(self, values: Mapping[str, float], step: int = 0) -> None:
         """Collect numbers for the next batch; `mfx.tracking.names.metric_key` gives their names in MLflow.

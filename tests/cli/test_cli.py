@@ -201,12 +201,12 @@ def test_interrupting_a_sweep_closes_its_parent(cli):
 def test_ctrl_c_ends_a_run_as_killed(cli):
     log = cli.folder / "log.txt"
     code = (
-        "import os, pathlib, signal, sys, threading, time\n"
+        "import pathlib, signal, sys, threading, time\n"
         "def interrupt():\n"
         "    while not list(pathlib.Path('runs').rglob('config.yaml')):\n"
         "        time.sleep(0.1)\n"
         "    time.sleep(0.5)\n"
-        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)\n"
         "threading.Thread(target=interrupt, daemon=True).start()\n"
         "from mfx.cli.main import main\n"
         "sys.exit(main(sys.argv[1:]))"

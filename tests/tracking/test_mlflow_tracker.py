@@ -317,7 +317,12 @@ def assert_four_runs(folder):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_four_processes_reach_a_fresh_store_at_the_same_moment(tmp_path, env):
     done = subprocess.run(
-        [sys.executable, "-c", ONE_RUN + FORKED], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=120
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", ONE_RUN + FORKED],
+        env=env,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert_four_runs(tmp_path)
@@ -339,3 +344,17 @@ def test_four_commands_at_once_on_a_fresh_store(tmp_path, env):
     said = [process.communicate(timeout=200)[0] for process in processes]
     assert ([process.returncode for process in processes], said) == ([0] * 4, [""] * 4)
     assert_four_runs(tmp_path)
+
+
+def test_an_ended_run_is_taken_up_again(client, info):
+    tracker = MLflowTracker()
+    run = tracker.start(info())
+    run.finish("KILLED")
+    again = tracker.reopen(run.run_id, "mfx")
+    again.set_tags({"best": "true"})
+    assert client.get_run(run.run_id).info.status == "KILLED"
+    again.log_metrics({"test/rmse": 0.5})
+    again.finish("FINISHED")
+    found = client.get_run(run.run_id)
+    assert (found.info.status, found.data.tags["best"], found.data.metrics["test/rmse"]) == ("FINISHED", "true", 0.5)
+    assert again.where() == run.where()

@@ -1,0 +1,203 @@
+"""What a sweep came to: numbers for people and programs, figures, and what the tracker's parent run says."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mfx import results
+from mfx.interfaces import TrackedRun
+
+if TYPE_CHECKING:
+    from mfx.sweep.sweeper import _Sweep
+
+SUMMARY_FOLDER = "summary"
+FACTORS_AND_REG = ("model.factors", "model.reg")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trial that ended."""
+
+    number: int
+    stage: str
+    status: str
+    value: float | None
+    point: dict[str, Any]
+    seconds_fit: float
+    error: str = ""
+
+
+@dataclass
+class Outcome:
+    """What a sweep came to.
+
+    Attributes
+    ----------
+    objective : str
+        Such as ``"valid/rmse"``.
+    trials : list of Trial
+        By number.
+    ranking : list of int
+        Numbers of complete trials, best first.
+    test : dict of str to float
+        Metrics of the refitted best setting on test.
+    again : float or None
+        The objective when the best setting was fitted on train again.
+    overhead, fit_and_score : float
+        Mean seconds per trial beyond, and for, fitting and scoring; reading and splitting are in neither.
+    prepare : float
+        Seconds spent on reading and splitting, over all workers.
+    """
+
+    folder: Path
+    objective: str
+    higher_is_better: bool
+    trials: list[Trial]
+    ranking: list[int]
+    importances: dict[str, float]
+    grid_over: list[str]
+    axes: dict[str, list[Any]]
+    command: str
+    test: dict[str, float]
+    again: float | None
+    refit: bool
+    overhead: float
+    fit_and_score: float
+    prepare: float
+    where: str = ""
+    texts: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def best(self) -> Trial:
+        """The best trial."""
+        return self.trials[self.ranking[0]]
+
+    def count(self, status: str) -> int:
+        """Count trials that ended so."""
+        return sum(one.status == status for one in self.trials)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        plain = {name: value for name, value in vars(self).items() if name not in ("folder", "where", "texts")}
+        plain |= {"folder": str(self.folder), "trials": [vars(one) for one in self.trials], "best": vars(self.best)}
+        return plain
+
+
+def gather(sweep: _Sweep, best: int, folder: Path) -> Outcome:
+    """Collect what the study and the final run left in files."""
+    study, grid = sweep.study, sweep.grid
+    assert grid is not None
+    records = {one.number: study.result(one.number) or {} for one in study.trials()}
+    trials = [_trial(number, sweep, record) for number, record in records.items()]
+    final = json.loads((folder / results.METRICS_FILE).read_text(encoding="utf-8"))
+    objective = f"valid/{sweep.plan.trial_plan.objective}"
+    fits = [_fit_seconds(record) for record in records.values() if record.get("status") != "failed"]
+    prepare = sum(record.get("seconds_prepare", 0.0) for record in records.values())
+    path = study.folder / "times.json"
+    times = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    busy = sum(one["seconds"] * min(one["workers"], max(1, one["trials"])) for one in times)
+    spent = sum(_fit_seconds(record) for record in records.values())
+    launched = max(1, sum(one["trials"] for one in times))
+    return Outcome(
+        folder=study.folder,
+        objective=objective,
+        higher_is_better=sweep.plan.higher_is_better,
+        trials=trials,
+        ranking=[one.number for one in study.ranked()],
+        importances=study.importances(sweep.first_of_grid),
+        grid_over=grid.over,
+        axes=grid.axes,
+        command=sweep.plan.command(sweep.point(best)),
+        test={name: value for name, value in final.items() if name.startswith("test/")},
+        again=final.get(objective),
+        refit=bool(sweep.plan.defaults["refit"]),
+        overhead=max(0.0, busy - spent - prepare) / launched,
+        fit_and_score=statistics.fmean(fits) if fits else 0.0,
+        prepare=prepare,
+        texts={one.number: sweep.plan.text(sweep.point(one.number)) for one in study.trials()},
+    )
+
+
+def _trial(number: int, sweep: _Sweep, record: dict[str, Any]) -> Trial:
+    return Trial(
+        number,
+        sweep.stage_of(number),
+        record.get("status", "running"),
+        record.get("value"),
+        sweep.point(number),
+        _fit_seconds(record),
+        record.get("error", ""),
+    )
+
+
+def _fit_seconds(record: dict[str, Any]) -> float:
+    metrics = record.get("metrics", {})
+    if not metrics:  # one that failed or was pruned spent its time in the fit
+        return max(0.0, float(record.get("seconds", 0.0)) - float(record.get("seconds_prepare", 0.0)))
+    return float(metrics["seconds/fit"] + metrics["seconds/evaluate"])
+
+
+def draw(sweep: _Sweep, outcome: Outcome) -> None:
+    """Draw the figures of a sweep into its summary folder."""
+    from mfx.figures import save
+    from mfx.figures.sweeps import Tried, grid_map, history, importance, search_scatter
+
+    folder = outcome.folder / SUMMARY_FOLDER / results.FIGURES
+    config, metric = sweep.plan.defaults, sweep.plan.trial_plan.objective
+    title = f"{config['model']['name']}, {config['split']['name']} split"
+    split = ", ".join(f"{key}={value}" for key, value in config["split"].items() if key not in ("name", "seed"))
+    data = (sweep.study.result(outcome.best.number) or {}).get("data", config["dataset"]["name"])
+    about = (
+        f"{data}, {config['split']['name']} split ({split}), {metric} on valid; "
+        f"{outcome.count('complete')} trials, seed {sweep.plan.seed}."
+    )
+    tried = [
+        Tried(one.number, one.stage, one.value, one.point)
+        for one in outcome.trials
+        if one.value is not None and one.status == "complete"
+    ]
+    common: dict[str, Any] = {"metric": metric, "higher_is_better": outcome.higher_is_better, "caption": about}
+    names = [one.name for one in sweep.plan.space if one.kind != "choice"]
+    logs = [one.name for one in sweep.plan.space if one.log]
+    over = [name for name in outcome.grid_over or list(outcome.importances)[:2] if name in names]
+    pairs = [over, [name for name in FACTORS_AND_REG if name in names]]
+    for pair in {tuple(sorted(pair)): pair for pair in pairs if pair}.values():
+        name = "_".join(one.rpartition(".")[2] for one in sorted(pair))
+        figure = search_scatter(tried, sorted(pair), logs=logs, title=f"{title}: search", **common)
+        save(figure, folder / f"scatter_{results.safe_name(name)}.png")
+    if len(outcome.grid_over) == 2:
+        fixed = {k: v for k, v in outcome.trials[_centre(outcome)].point.items() if k not in outcome.grid_over}
+        shown = grid_map(tried, sorted(outcome.grid_over), outcome.axes, fixed, title=f"{title}: grid", **common)
+        save(shown, folder / "grid.png")
+    if len(outcome.importances) > 1:
+        text = f"{about} Shares by PED-ANOVA over the random stage."
+        save(importance(outcome.importances, title=f"{title}: importance", caption=text), folder / "importance.png")
+    save(history(tried, title=f"{title}: history", **common), folder / "history.png")
+
+
+def _centre(outcome: Outcome) -> int:
+    """Find the trial that the grid was laid around: the best of those before it."""
+    return next(number for number in outcome.ranking if outcome.trials[number].stage != "grid")
+
+
+def record(run: TrackedRun, outcome: Outcome) -> None:
+    """Tell the parent run what the sweep came to."""
+    best = outcome.best
+    run.log_metrics(
+        {
+            f"best/{outcome.objective}": float(best.value or 0.0),
+            "trials/complete": outcome.count("complete"),
+            "trials/failed": outcome.count("failed"),
+            "trials/pruned": outcome.count("pruned"),
+            "seconds/overhead_per_trial": outcome.overhead,
+            "seconds/fit_and_score_per_trial": outcome.fit_and_score,
+            **outcome.test,
+            **{f"importance/{name}": value for name, value in outcome.importances.items()},
+        }
+    )
+    run.set_tags({"best_trial": str(best.number), "best_stage": best.stage, "best_command": outcome.command})
+    run.log_folder(outcome.folder / SUMMARY_FOLDER)

@@ -1,0 +1,286 @@
+"""The sweep, from the command line to the score on test: random stage, grid stage, refit, one look at test."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from mfx import compose, experiment, results
+from mfx.errors import MFXError
+from mfx.interfaces import RunInfo
+from mfx.sweep import points, report
+from mfx.sweep.plan import SweepPlan, plan
+from mfx.sweep.progress import Progress
+from mfx.sweep.recompose import Recomposer
+from mfx.sweep.settings import SweepSettings
+from mfx.sweep.space import Point, overrides_of
+from mfx.sweep.study import Study
+from mfx.sweep.tracked import CHILD_FILE, TrackedSweep
+
+log = logging.getLogger(__name__)
+
+GRID_FILE = "grid.json"
+TIMES_FILE = "times.json"
+BEST_FOLDER = "best"
+RANDOM_SHARE = 2 / 3
+"""Part of a time budget that random points may use."""
+
+finished: list[report.Outcome] = []
+"""What sweeps of this process came to; Hydra hands nothing back."""
+
+
+class SweepError(MFXError):
+    """A sweep cannot go on."""
+
+
+def sweep(
+    settings: dict[str, Any], config: Any, launcher: Any, loader: Recomposer, arguments: Sequence[str]
+) -> report.Outcome:
+    """Carry out a sweep, or the rest of it.
+
+    Parameters
+    ----------
+    settings : dict
+        Those of `SweepSettings`.
+    config : omegaconf.DictConfig
+        Hydra's configuration of the whole.
+    launcher : hydra.plugins.launcher.Launcher
+        Runs the trials.
+    loader : Recomposer
+        Composes them; it is told what is searched.
+    arguments : sequence of str
+        Overrides as typed; those that give several values are searched.
+    """
+    with compose.explained():
+        made = plan(SweepSettings(**settings), config, arguments)
+    loader.searched = made.quick
+    made.keep_or_compare()
+    study = Study(made.folder, made.settings.storage, made.higher_is_better, made.space)
+    try:
+        tracked = TrackedSweep(made.trial_plan.tracker, _parent(made), study)
+        try:
+            outcome = _Sweep(made, study, tracked, launcher, made.workers(config)).run()
+        except BaseException as error:
+            try:
+                tracked.close("FAILED" if isinstance(error, Exception) else "KILLED")
+            except Exception as second:  # what went wrong first is worth more
+                log.warning("The sweep could not be closed as it should: %s", second)
+            raise
+        tracked.close("FINISHED")
+    finally:
+        study.close()
+    finished.append(outcome)
+    return outcome
+
+
+def _parent(made: SweepPlan) -> RunInfo:
+    config = made.defaults
+    name = config["run_name"] or f"sweep {compose.label(config)}"
+    tags = {"sweep": "true", "objective": made.trial_plan.objective, "study": made.folder.name}
+    tags |= {str(key): str(value) for key, value in config["tags"].items()}
+    searched = {f"search/{one.name}": made.describe(one) for one in made.space}
+    params = {"overrides": " ".join(made.arguments), **searched}
+    params |= {f"sweep/{name}": str(value) for name, value in made.settings.settings().items() if name != "storage"}
+    return RunInfo(config["experiment_name"], name[:250], params, tags, None, made.folder)
+
+
+class _Sweep:
+    """One sweeper at work on a study, alone or beside others."""
+
+    def __init__(self, made: SweepPlan, study: Study, tracked: TrackedSweep, launcher: Any, workers: int) -> None:
+        self.plan, self.study, self.tracked, self.launcher, self.workers = made, study, tracked, launcher, workers
+        self.random = points.random_points(made.space, made.seed, made.settings.random_trials)
+        self.grid: points.Grid | None = None
+        self.first_of_grid = len(self.random)
+        self.began = time.monotonic()
+        self.progress = Progress(made.trial_plan.objective, made.higher_is_better)
+        grid = made.settings.max_grid if made.settings.grid_points else 0
+        self.may_fail = int(made.settings.max_failures * (len(self.random) + grid))
+
+    def run(self) -> report.Outcome:
+        """Go through the stages; what other sweepers, or this one before it was killed, did is not done again."""
+        self._read_grid()
+        self._catch_up()
+        if self.grid is None:
+            self._stage(self.first_of_grid, "random", RANDOM_SHARE)
+            self._wait()
+            self._lay_grid()
+        assert self.grid is not None
+        self._stage(self.first_of_grid + len(self.grid.points), "grid", 1.0)
+        self._wait()
+        self.progress.end()
+        if not self.study.ranked():
+            raise SweepError("No trial came to a result.", self._first_error())
+        with self.study.locked():
+            return self._finish()
+
+    def point(self, number: int) -> Point:
+        """Return the point of a trial: of the random stage, then of the grid."""
+        if number < self.first_of_grid:
+            return self.random[number]
+        assert self.grid is not None
+        return self.grid.points[number - self.first_of_grid]
+
+    def stage_of(self, number: int) -> str:
+        """Name the stage of a trial."""
+        return "defaults" if number == 0 else "random" if number < self.first_of_grid else "grid"
+
+    def _catch_up(self) -> None:
+        """Count what is there already, and record what was not recorded before a kill."""
+        done = [one for one in self.study.trials() if one.state.is_finished()]
+        if done:
+            log.info("The study goes on: %d trials are done.", len(done))
+            self.progress.resumed(len(done), [(one.number, one.value) for one in self.study.ranked()[:1]])
+        for one in done:
+            if not self.study.owned_by_other(one.number):
+                self._track(one.number)
+
+    def _track(self, number: int) -> None:
+        record = self.study.result(number)
+        if record is None or (self.study.place(number) / CHILD_FILE).is_file():
+            return
+        point = {name: str(value) for name, value in self.point(number).items()}
+        self.tracked.trial(number, record, self.stage_of(number), record["params"] or self.plan.params | point)
+
+    def _stage(self, end: int, stage: str, share: float) -> None:
+        limit = self.plan.settings.minutes
+        while True:
+            if limit is not None and time.monotonic() - self.began > 60 * limit * share:
+                log.info("The time budget of the %s stage is over.", stage)
+                return
+            claimed = self.study.claim(self.plan.batch(self.workers), end, self.point)
+            if claimed:
+                self._launch(claimed, stage, end)
+            elif self.study.others_running():
+                time.sleep(0.2)
+            else:
+                return
+
+    def _wait(self) -> None:
+        while self.study.others_running():
+            time.sleep(0.2)
+
+    def _launch(self, claimed: list[int], stage: str, end: int) -> None:
+        began = time.perf_counter()
+        wanted = [number for number in claimed if self.study.result(number) is None]
+        error = self._try(wanted)
+        # A job that kills its process takes the whole batch with it; the guilty one is alone in its second attempt.
+        for number in [number for number in wanted if self.study.result(number) is None]:
+            error = self._try([number]) or error
+            if self.study.result(number) is None:
+                reason = " ".join(str(error).split()).partition(". ")[0] if error else "it ended without a word"
+                self._write_failure(number, reason)
+        self._add_times(time.perf_counter() - began, len(wanted))
+        for number in claimed:
+            record = self.study.result(number)
+            assert record is not None
+            self.study.tell(number, record)
+            self._track(number)
+            self.progress.trial(number, end, stage, record, self.plan.text(self.point(number)))
+        self._check_failures()
+
+    def _try(self, numbers: list[int]) -> Exception | None:
+        """Launch trials; what goes wrong outside of them is returned, their own failures are in their files."""
+        if not numbers:
+            return None
+        jobs = [
+            [*self.plan.fixed, *overrides_of(self.plan.space, self.point(number)), *self.plan.placed(number)]
+            for number in numbers
+        ]
+        try:
+            self.launcher.launch(jobs, initial_job_idx=numbers[0])
+        except Exception as error:
+            return compose.complaints.explain(error) or error
+        return None
+
+    def _write_failure(self, number: int, reason: str) -> None:
+        record: dict[str, Any] = {"status": "failed", "value": None, "metrics": {}, "curves": {}, "params": {}}
+        results.write_json(self.study.place(number) / "result.json", record | {"error": reason, "seconds": 0.0})
+
+    def _check_failures(self) -> None:
+        failed = [one.number for one in self.study.trials() if one.state.name == "FAIL"]
+        if len(failed) > self.may_fail:
+            share = self.plan.settings.max_failures
+            raise SweepError(
+                f"{len(failed)} trials failed, and sweep.max_failures={share:g} allows {self.may_fail}.",
+                f"{self._first_error()} Start anew with sweep.study=NAME when it is mended.",
+            )
+
+    def _first_error(self) -> str:
+        for one in self.study.trials():
+            record = self.study.result(one.number)
+            if record is not None and "error" in record:
+                return f"Trial {one.number}: {record['error']}"
+        return "No trial was run."
+
+    def _lay_grid(self) -> None:
+        """Decide on the grid, once for all sweepers of the study."""
+        with self.study.locked():
+            self._read_grid()
+            if self.grid is not None:
+                return
+            first = min(len(self.study.trials()), len(self.random))
+            ranked = [self.point(one.number) for one in self.study.ranked(first)]
+            if not ranked:
+                raise SweepError("No trial of the random stage came to a result.", self._first_error())
+            settings, importances = self.plan.settings, self.study.importances(first)
+            over = points.most_important(self.plan.space, importances, self.plan.grid_over)
+            if settings.grid_points:
+                tried = self.random[:first]
+                self.grid = points.grid(
+                    self.plan.space,
+                    ranked,
+                    tried,
+                    over,
+                    points=settings.grid_points,
+                    at_most=settings.max_grid,
+                    best_few=settings.best_few,
+                )
+            else:
+                self.grid = points.Grid([], {}, [])
+            self.first_of_grid = first
+            results.write_json(
+                self.study.folder / GRID_FILE, {"first": first, "importances": importances, **asdict(self.grid)}
+            )
+
+    def _read_grid(self) -> None:
+        path = self.study.folder / GRID_FILE
+        if path.is_file():
+            found = json.loads(path.read_text(encoding="utf-8"))
+            self.first_of_grid = found["first"]
+            self.grid = points.Grid(found["over"], found["axes"], found["points"])
+
+    def _add_times(self, seconds: float, trials: int) -> None:
+        path = self.study.folder / TIMES_FILE
+        with self.study.locked():
+            times = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+            results.write_json(path, [*times, {"seconds": seconds, "trials": trials, "workers": self.workers}])
+
+    def _finish(self) -> report.Outcome:
+        """Refit the best setting, score it on test, mark it, and say what the sweep came to."""
+        best = self.study.ranked()[0]
+        folder = self.study.folder / BEST_FOLDER
+        again = (folder / results.METRICS_FILE).is_file()
+        if not again:
+            if folder.exists():
+                shutil.rmtree(folder)
+            folder.mkdir()
+            overrides = [*self.plan.fixed, *overrides_of(self.plan.space, self.point(best.number))]
+            final = compose.build(self.plan.compose([*overrides, "++tags.stage=final"]))
+            print("Refitting the best setting, and scoring it on test.", file=sys.stderr)
+            experiment.execute(final, folder, self.tracked.run_id)
+        outcome = report.gather(self, best.number, folder)
+        if not again or not (self.study.folder / report.SUMMARY_FOLDER / "summary.json").is_file():
+            if self.plan.defaults["figures"]:
+                report.draw(self, outcome)
+            results.write_json(self.study.folder / report.SUMMARY_FOLDER / "summary.json", outcome.as_json())
+            self.tracked.mark_best(best.number)
+            self.tracked.on_parent(lambda run: report.record(run, outcome))
+        outcome.where = self.tracked.where()
+        return outcome

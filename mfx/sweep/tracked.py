@@ -1,0 +1,119 @@
+"""A sweep in the tracker: a parent run, and a child for each trial that ended, written while the next ones run."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Literal
+
+from filelock import FileLock
+
+from mfx import results
+from mfx.interfaces import RunInfo, TrackedRun, Tracker
+from mfx.sweep.study import Study
+
+log = logging.getLogger(__name__)
+
+PARENT_FILE = "parent.json"
+CHILD_FILE = "tracked.json"
+
+
+class TrackedSweep:
+    """Writes to the tracker from one background thread; what fails there is raised by the next call.
+
+    Parameters
+    ----------
+    tracker : Tracker
+        Where runs are kept. Where it has a method ``reopen(run_id, experiment)``, a sweep that goes on keeps its
+        parent, and the best child is marked.
+    info : RunInfo
+        What the parent run is told when it is opened for the first time.
+    study : Study
+        Whose folder remembers the parent and the children.
+    """
+
+    def __init__(self, tracker: Tracker, info: RunInfo, study: Study) -> None:
+        if hasattr(tracker, "prepare"):
+            tracker.prepare()
+        self._tracker, self._info, self._study = tracker, info, study
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mfx-sweep-tracking")
+        self._parent: Future[TrackedRun] = self._thread.submit(self._open)
+        self._waiting: list[Future[None]] = [self._thread.submit(self._check_parent)]
+
+    @property
+    def run_id(self) -> str:
+        """Id of the parent run; waits until it is open."""
+        return self._parent.result().run_id
+
+    def where(self) -> str:
+        """One line for people: where to look at the sweep."""
+        return self._parent.result().where()
+
+    def trial(self, number: int, record: Mapping[str, Any], stage: str, params: Mapping[str, str]) -> None:
+        """Record a trial that ended, once, however often this is called."""
+        for one in [one for one in self._waiting if one.done()]:
+            self._waiting.remove(one)
+            one.result()
+        self._waiting.append(self._thread.submit(self._child, number, record, stage, dict(params)))
+
+    def on_parent(self, do: Callable[[TrackedRun], None]) -> None:
+        """Do something with the parent run, after everything before it."""
+        self._waiting.append(self._thread.submit(lambda: do(self._parent.result())))
+
+    def mark_best(self, number: int) -> None:
+        """Tag the child of the best trial."""
+        self._waiting.append(self._thread.submit(self._mark, number))
+
+    def close(self, status: Literal["FINISHED", "FAILED", "KILLED"]) -> None:
+        """Wait until everything is written, and end the parent run."""
+        self.on_parent(lambda run: run.finish(status))
+        self._thread.shutdown(wait=True)
+        for one in self._waiting:
+            one.result()
+
+    def _check_parent(self) -> None:
+        self._parent.result()
+
+    def _open(self) -> TrackedRun:
+        path = self._study.folder / PARENT_FILE
+        # A lock of its own: who holds that of the study may be waiting for this very run.
+        with FileLock(self._study.folder / "parent.lock"):
+            before = json.loads(path.read_text(encoding="utf-8"))["run_id"] if path.is_file() else None
+            if before is not None and hasattr(self._tracker, "reopen"):
+                found: TrackedRun = self._tracker.reopen(before, self._info.experiment)
+                return found
+            if before is not None:
+                log.warning("This tracker cannot take up a run again, so the sweep goes on below a new parent.")
+            run = self._tracker.start(self._info)
+            results.write_json(path, {"run_id": run.run_id, "swept": [one.name for one in self._study.space]})
+            return run
+
+    def _child(self, number: int, record: Mapping[str, Any], stage: str, params: Mapping[str, str]) -> None:
+        folder = self._study.place(number)
+        if (folder / CHILD_FILE).is_file():
+            return
+        status = record["status"]
+        tags = {"stage": stage, "trial": str(number), "objective": self._info.tags["objective"], "trial_status": status}
+        if "error" in record:
+            tags["error"] = record["error"][:500]
+        parent = self._parent.result().run_id
+        run = self._tracker.start(
+            RunInfo(self._info.experiment, f"trial {number} {stage}", params, tags, parent, folder)
+        )
+        epochs = max(map(len, record["curves"].values()), default=0)
+        for epoch in range(epochs):
+            run.log_metrics({k: v[epoch] for k, v in record["curves"].items() if epoch < len(v)}, step=epoch + 1)
+        final = record["metrics"]
+        run.log_metrics({k: v for k, v in final.items() if k in record["curves"]}, step=epochs + 1)
+        run.log_metrics({k: v for k, v in final.items() if k not in record["curves"]})
+        run.finish("FAILED" if status == "failed" else "FINISHED")
+        results.write_json(folder / CHILD_FILE, {"run_id": run.run_id})
+
+    def _mark(self, number: int) -> None:
+        if not hasattr(self._tracker, "reopen"):
+            log.warning("This tracker cannot take up a run again; the parent alone says which trial is the best.")
+            return
+        run_id = json.loads((self._study.place(number) / CHILD_FILE).read_text(encoding="utf-8"))["run_id"]
+        self._tracker.reopen(run_id, self._info.experiment).set_tags({"best": "true"})
