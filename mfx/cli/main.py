@@ -6,6 +6,8 @@ import os
 import sys
 from collections.abc import Sequence
 
+from mfx.cli.complain import FAILURE, INTERRUPTED, complain
+
 HELP = """\
 MFX: an experiment framework for matrix-factorisation recommenders.
 
@@ -37,8 +39,6 @@ Options:
   --version         show the version
   --help            show this
 """
-
-USAGE, FAILURE, INTERRUPTED = 2, 1, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -95,24 +95,6 @@ def _dispatch(arguments: list[str], debug: bool) -> int:
     from mfx.cli import run
 
     return run.main(rest, debug=debug)
-
-
-def complain(error: Exception, debug: bool) -> int:
-    """Print an error as one line on standard error, after its traceback with `debug`; return the exit status."""
-    from mfx.errors import MetricError, MFXError, SettingError, UnknownName
-
-    if debug:
-        import traceback
-
-        traceback.print_exception(error)
-    if not isinstance(error, MFXError):
-        reason = " ".join(str(error).split())
-        hint = "" if debug else " (a defect of MFX or of a plugin; --debug shows where)"
-        print(f"mfx: {type(error).__name__}: {reason}{hint}", file=sys.stderr)
-        return FAILURE
-    print(f"mfx: {' '.join(str(error).split())}", file=sys.stderr)
-    wrong_usage = isinstance(error, SettingError | UnknownName | MetricError) or type(error).__name__ == "ConfigError"
-    return USAGE if wrong_usage else FAILURE
 
 
 if __name__ == "__main__":

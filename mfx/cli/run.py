@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
 
 from mfx import compose, results
 from mfx.cli import progress, show, sweep
+from mfx.cli.complain import complain
 from mfx.cli.list import tell_left_out
 from mfx.compose import ConfigError
 from mfx.errors import MFXError, did_you_mean
@@ -127,8 +128,6 @@ def _job(config: Any, directory: Path, overrides: list[str]) -> float | None:
     try:
         result = _execute(compose.build(config), directory, sweep.parent_of(directory))
     except Exception as error:
-        from mfx.cli.main import complain
-
         sweep.note_failure(directory, overrides, error)
         print(f"{sweep.what(directory, overrides)}: ", end="", file=sys.stderr)
         complain(error, os.environ.get(DEBUG) == "1")
