@@ -9,8 +9,8 @@ import pytest
 
 from mfx import registry
 
-# The first example of a law compiles kernels, so no example has a deadline.
-hypothesis.settings.register_profile("mfx", deadline=None)
+# The first example of a law compiles kernels, so no example has a deadline or is too slow.
+hypothesis.settings.register_profile("mfx", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("mfx")
 
 HERE = Path(__file__).parent
@@ -51,7 +51,7 @@ def cli(tmp_path):
             env=environment | extra,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=240,  # kernels may have to be compiled first
             check=False,
         )
 
