@@ -1,0 +1,1 @@
+"""Finished runs and models to comparisons, explanations, recommendations and pages."""
