@@ -45,10 +45,10 @@ def add_gram_strip(gathered: FloatArray, count: int, row: int, scale: float, gra
     factor = np.float32(scale)
     column = row // LANES * LANES
     while column + 2 * LANES <= width:
-        _add_two(factor, gathered, gathered, count, row, column, gram, row)
+        _add_two(factor, gathered, gathered, count, row, column, gram)
         column += 2 * LANES
     if column < width:
-        _add_one(factor, gathered, gathered, count, row, column, gram, row)
+        _add_one(factor, gathered, gathered, count, row, column, gram)
 
 
 @kernel()
@@ -70,8 +70,8 @@ def add_edges(sides: FloatArray, gathered: FloatArray, count: int, out: FloatArr
     one = np.float32(1.0)
     column = 0
     while column + 4 * LANES <= width:
-        _add_edges_four(one, sides, gathered, count, 0, column, out, 0)
+        _add_edges_four(one, sides, gathered, count, 0, column, out)
         column += 4 * LANES
     while column < width:
-        _add_edges_one(one, sides, gathered, count, 0, column, out, 0)
+        _add_edges_one(one, sides, gathered, count, 0, column, out)
         column += LANES

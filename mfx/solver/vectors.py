@@ -65,51 +65,84 @@ class _Vectors:
         product = self.builder.fmul(a, b, flags=["contract"])
         return self.builder.fadd(total, product, flags=["contract"])
 
+    def products(
+        self, left: tuple[Any, Any], right: tuple[Any, Any], count: Any, row: Any, column: Any, rows: int, columns: int
+    ) -> list[list[Any]]:
+        """Sum up a tile of ``left.T @ right``, in the order of their rows; return the places of its vectors."""
+        zero = ir.Constant(self.type, None)
+        sums = [[cgutils.alloca_once_value(self.builder, zero) for _ in range(columns)] for _ in range(rows)]
+        with cgutils.for_range(self.builder, count) as loop:
+            b = [self.load(self.address(*right, loop.index, column, LANES * j)) for j in range(columns)]
+            for i in range(rows):
+                a = self.spread(self.builder.load(self.address(*left, loop.index, row, i)))
+                for j in range(columns):
+                    self.builder.store(self.multiply_add(a, b[j], self.builder.load(sums[i][j])), sums[i][j])
+        return sums
 
-def make_tile(rows: int, columns: int, *, add: bool = True) -> Any:
-    """Make ``tile(scale, left, right, count, row, column, out, out_row)``, which works in registers.
+
+def make_tile(rows: int, columns: int) -> Any:
+    """Make ``add_tile(scale, left, right, count, row, column, out)``, which works in registers.
 
     It adds ``scale * left[:count, row:row + rows].T @ right[:count, column:column + columns * LANES]`` to the tile of
-    `out` at (out_row, column), or sets the tile to it. All arrays are float32 and C-contiguous. Each sum runs over
-    the rows of `left` and `right` in their order.
+    `out` at (row, column). All arrays are float32 and C-contiguous.
     """
 
-    def tile(
-        typing: Any, scale: Any, left: Any, right: Any, count: Any, row: Any, column: Any, out: Any, out_row: Any
-    ) -> Any:
-        index = types.intp
-        return types.void(types.float32, left, right, index, index, index, out, index), _tile_code(rows, columns, add)
-
-    return intrinsic(tile)
-
-
-def _tile_code(rows: int, columns: int, add: bool) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        scale, left, right, count, row, column, out, out_row = arguments
+        scale, left, right, count, row, column, out = arguments
         vectors = _Vectors(context, builder, signature)
-        (left_data, left_width), (right_data, right_width) = vectors.array(1, left), vectors.array(2, right)
+        sums = vectors.products(vectors.array(1, left), vectors.array(2, right), count, row, column, rows, columns)
         out_data, out_width = vectors.array(6, out)
-        zero = ir.Constant(vectors.type, None)
-        sums = [[cgutils.alloca_once_value(builder, zero) for _ in range(columns)] for _ in range(rows)]
-        with cgutils.for_range(builder, count) as loop:
-            b = [
-                vectors.load(vectors.address(right_data, right_width, loop.index, column, LANES * j))
-                for j in range(columns)
-            ]
-            for i in range(rows):
-                a = vectors.spread(builder.load(vectors.address(left_data, left_width, loop.index, row, i)))
-                for j in range(columns):
-                    builder.store(vectors.multiply_add(a, b[j], builder.load(sums[i][j])), sums[i][j])
         factor = vectors.spread(scale)
         for i in range(rows):
-            line = builder.add(out_row, ir.Constant(row.type, i))
+            line = builder.add(row, ir.Constant(row.type, i))
             for j in range(columns):
                 pointer = vectors.address(out_data, out_width, line, column, LANES * j)
-                old = vectors.load(pointer) if add else zero
-                vectors.store(vectors.multiply_add(factor, builder.load(sums[i][j]), old), pointer)
+                vectors.store(vectors.multiply_add(factor, builder.load(sums[i][j]), vectors.load(pointer)), pointer)
         return context.get_dummy_value()
 
-    return generate
+    def add_tile(typing: Any, scale: Any, left: Any, right: Any, count: Any, row: Any, column: Any, out: Any) -> Any:
+        index = types.intp
+        return types.void(types.float32, left, right, index, index, index, out), generate
+
+    return intrinsic(add_tile)
+
+
+def make_score_tile(rows: int, columns: int) -> Any:
+    """Make ``score_tile(left, right, count, row, column, least, out, above)``, which works in registers.
+
+    It sets ``out[:rows, column:column + columns * LANES]`` to the product of `make_tile`, and ``above[r, tile]``, tile
+    being the number of this tile in its row, to whether a score of row r is above ``least[r]``. `least` is float32 of
+    shape (1, rows), `above` is uint8.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        left, right, count, row, column, least, out, above = arguments
+        vectors = _Vectors(context, builder, signature)
+        sums = vectors.products(vectors.array(0, left), vectors.array(1, right), count, row, column, rows, columns)
+        (least_data, _), (out_data, out_width) = vectors.array(5, least), vectors.array(6, out)
+        above_data, above_width = vectors.array(7, above)
+        tile = builder.udiv(column, ir.Constant(column.type, LANES * columns))
+        for i in range(rows):
+            line = ir.Constant(row.type, i)
+            bound = vectors.spread(builder.load(builder.gep(least_data, [line])))
+            found = ir.Constant(ir.VectorType(ir.IntType(1), LANES), None)
+            for j in range(columns):
+                score = builder.load(sums[i][j])
+                vectors.store(score, vectors.address(out_data, out_width, line, column, LANES * j))
+                found = builder.or_(found, builder.fcmp_ordered(">", score, bound))
+            bits = builder.bitcast(found, ir.IntType(LANES))
+            any_bit = builder.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0))
+            pointer = vectors.address(above_data, above_width, line, tile)
+            builder.store(builder.zext(any_bit, ir.IntType(8)), pointer)
+        return context.get_dummy_value()
+
+    def score_tile(
+        typing: Any, left: Any, right: Any, count: Any, row: Any, column: Any, least: Any, out: Any, above: Any
+    ) -> Any:
+        index = types.intp
+        return types.void(left, right, index, index, index, least, out, above), generate
+
+    return intrinsic(score_tile)
 
 
 def _make_row(add: bool) -> Any:

@@ -2,28 +2,56 @@ import numpy as np
 import pytest
 
 from mfx.solver.jit import kernel
-from mfx.solver.vectors import LANES, STRIP, add_row, make_tile, prefetch_row, set_row
+from mfx.solver.vectors import LANES, STRIP, add_row, make_score_tile, make_tile, prefetch_row, set_row
 
-_set_tile = make_tile(STRIP, 2, add=False)
+_add_tile = make_tile(STRIP, 2)
+_score_tile = make_score_tile(STRIP, 2)
 
 
 @kernel()
-def _product(left, right, out, out_row):
-    _set_tile(np.float32(0.5), left, right, left.shape[0], STRIP, LANES, out, out_row)
+def _add(left, right, out):
+    _add_tile(np.float32(0.5), left, right, left.shape[0], STRIP, LANES, out)
+
+
+@kernel()
+def _score(left, right, least, out, above):
+    _score_tile(left, right, left.shape[0], STRIP, 2 * LANES, least, out, above)
+
+
+def _factors(count, rng):
+    left = rng.integers(-3, 4, size=(count, 2 * STRIP)).astype(np.float32)
+    right = rng.integers(-3, 4, size=(count, 6 * LANES)).astype(np.float32)
+    return left, right
 
 
 @pytest.mark.parametrize("count", [0, 1, 14, 65])
 def test_a_tile_is_a_product_and_touches_nothing_else(count):
     rng = np.random.default_rng(0)
-    left = rng.normal(size=(count, 2 * STRIP)).astype(np.float32)
-    right = rng.normal(size=(count, 4 * LANES)).astype(np.float32)
-    before = rng.normal(size=(3 * STRIP, 4 * LANES)).astype(np.float32)
+    left, right = _factors(count, rng)
+    before = rng.integers(-3, 4, size=(3 * STRIP, 6 * LANES)).astype(np.float32)
     out = before.copy()
-    _product(left, right, out, 2 * STRIP)
+    _add(left, right, out)
+    rows, columns = slice(STRIP, 2 * STRIP), slice(LANES, 3 * LANES)
     expected = before.copy()
-    tile = (slice(2 * STRIP, None), slice(LANES, 3 * LANES))
-    expected[tile] = 0.5 * left[:, STRIP:].T.astype(np.float64) @ right[:, tile[1]]
-    np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-5)
+    expected[rows, columns] += 0.5 * left[:, rows].T @ right[:, columns]
+    np.testing.assert_array_equal(out, expected)
+
+
+@pytest.mark.parametrize("count", [1, 14, 65])
+def test_a_score_tile_says_which_rows_hold_more_than_they_must(count):
+    rng = np.random.default_rng(1)
+    left, right = _factors(count, rng)
+    product = left[:, STRIP:].T @ right[:, 2 * LANES : 4 * LANES]
+    most = product.max(axis=1)
+    beaten = np.arange(STRIP) % 2 == 0
+    least = np.where(beaten, np.nextafter(most, np.float32(-np.inf)), most)[None]
+    out, above = np.full((STRIP, 6 * LANES), 9.0, np.float32), np.full((STRIP, 3), 7, np.uint8)
+    _score(left, right, least, out, above)
+    expected = np.full_like(out, 9.0)
+    expected[:, 2 * LANES : 4 * LANES] = product
+    np.testing.assert_array_equal(out, expected)
+    np.testing.assert_array_equal(above[:, 1], beaten)
+    assert (above[:, [0, 2]] == 7).all()
 
 
 @kernel()
