@@ -245,13 +245,18 @@ class Ratings:
     @functools.cached_property
     def fingerprint(self) -> str:
         """Hex digest of users, items, values, timestamps and raw ids: equal for equal ratings in any row order."""
-        digest = hashlib.blake2b(digest_size=16)
-        times = () if self.timestamps is None else (self.timestamps,)
-        for array in (self.users, self.items, self.values, *times):
-            digest.update(np.ascontiguousarray(array).data)
+        from concurrent.futures import ThreadPoolExecutor
+
+        arrays: list[AnyArray] = [self.users, self.items, self.values]
+        if self.timestamps is not None:
+            arrays.append(self.timestamps)
+        buffers = [np.ascontiguousarray(array).data for array in arrays]
         for ids in (self.catalogue.user_ids, self.catalogue.item_ids):
-            digest.update(np.ascontiguousarray(ids).data if ids.dtype.kind in "iu" else "\0".join(ids).encode())
-        return digest.hexdigest()
+            number = ids.dtype.kind in "iu"
+            buffers.append(np.ascontiguousarray(ids).data if number else memoryview("\0".join(ids).encode()))
+        with ThreadPoolExecutor() as threads:  # hashing needs no interpreter lock
+            digests = threads.map(lambda buffer: hashlib.blake2b(buffer, digest_size=16).digest(), buffers)
+        return hashlib.blake2b(b"".join(digests), digest_size=16).hexdigest()
 
     def take(self, rows: NDArray[np.integer[Any]] | BoolArray) -> Ratings:
         """Return the chosen rows (a mask or distinct row numbers) as ratings over the same catalogue."""
@@ -347,7 +352,13 @@ class Split:
         parts = (self.train, self.valid)
         users, items, values = (np.concatenate([getattr(p, c) for p in parts]) for c in ("users", "items", "values"))
         times = None if self.train.timestamps is None else np.concatenate([_timestamps(p) for p in parts])
-        order = np.lexsort((values, items, users) if times is None else (values, times, items, users))
+        # Both parts are in order, so a stable sort of one key merges them in a single pass; only pairs that stand in
+        # both have to be ordered further.
+        pairs = users.astype(np.int64) * self.train.n_items + items
+        order = np.argsort(pairs, kind="stable")
+        ordered = pairs[order]
+        if np.any(ordered[1:] == ordered[:-1]):
+            order = np.lexsort((values, pairs) if times is None else (values, times, pairs))
         return replace(
             self.train,
             users=users[order],

@@ -93,14 +93,16 @@ def test_features_are_multi_hot():
         Features(("a",), np.array([0, 1]), np.array([3], np.int32))
 
 
-def test_train_and_valid_together_are_in_canonical_order():
-    whole = ratings([(u, i, 1 + (u * i) % 9, u + i) for u in range(4) for i in range(5)])
+@pytest.mark.parametrize("repeats", [1, 3])
+def test_train_and_valid_together_are_in_canonical_order(repeats):
+    pairs = [(u, i) for u in range(4) for i in range(5)]
+    whole = ratings([(u, i, 1 + (u * i + n) % 9, u + i - n) for u, i in pairs for n in range(repeats)])
 
     def part(keep):
         columns = {name: getattr(whole, name)[keep] for name in ("users", "items", "values", "timestamps")}
         return dataclasses.replace(whole, **columns)
 
-    rows = np.arange(len(whole))
+    rows = np.random.default_rng(0).permutation(len(whole))
     split = Split(part(rows % 3 == 0), part(rows % 3 == 1), part(rows % 3 == 2), rule="by thirds")
     both = part(rows % 3 != 2)
     assert split.train_and_valid.fingerprint == both.fingerprint

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 
 from mfx.interfaces import AnyArray, IndexArray, PointerArray
@@ -40,7 +41,7 @@ def group_rows(keys: IndexArray, groups: int) -> tuple[PointerArray, PointerArra
     return indptr, rows
 
 
-@kernel()
+@kernel(parallel=True)
 def label_tails(
     indptr: PointerArray, keys: PointerArray, last_counts: PointerArray, before_counts: PointerArray
 ) -> AnyArray:
@@ -63,7 +64,7 @@ def label_tails(
         The labels.
     """
     labels = np.zeros(keys.size, np.int8)
-    for segment in range(indptr.size - 1):
+    for segment in numba.prange(indptr.size - 1):
         start, stop = indptr[segment], indptr[segment + 1]
         last, before = last_counts[segment], before_counts[segment]
         if last + before == 0:
