@@ -26,22 +26,23 @@ import numpy as np
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.json"
 README = HERE.parents[2] / "README.md"
-DATA = "dataset=synthetic dataset.preset=ml_32m dataset.taste=8"
+DATA = "dataset=synthetic dataset.preset=ml_32m dataset.taste=5 dataset.factor_std=0.7"
 WHOLE = ["dataset=synthetic", "dataset.preset=ml_32m", "model=genre_als", "split=temporal", "model.epochs=15"]
 
-ALS = {"reg": 10.0}
-BPR = {"factors": 64, "learning_rate": 0.05, "reg": 0.01, "epochs": 12, "every": 2}
+ALS: dict[str, Any] = {"reg": 20.0, "bias_reg": 5.0}
+ALS_64: dict[str, Any] = {"factors": 64, "reg": 40.0, "bias_reg": 5.0}
+BPR = {"factors": 64, "learning_rate": 0.05, "reg": 0.01, "epochs": 10, "every": 5}
 PAIRS: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "als_13": [
         ("mfx_als", {"factors": 13, "epochs": 10, **ALS}),
-        ("cmfrec_als", {"factors": 13, "epochs": [2, 4, 8], "cg": False, **ALS}),
-        ("cmfrec_als", {"factors": 13, "epochs": [2, 4, 8], "cg": True, **ALS}),
+        ("cmfrec_als", {"factors": 13, "epochs": [4, 8], "cg": False, **ALS}),
+        ("cmfrec_als", {"factors": 13, "epochs": [4, 8], "cg": True, **ALS}),
     ],
     "als_64": [
-        ("mfx_als", {"factors": 64, "epochs": 8, **ALS}),
-        ("cmfrec_als", {"factors": 64, "epochs": [2, 4, 8], "cg": True, **ALS}),
+        ("mfx_als", {"epochs": 6, **ALS_64}),
+        ("cmfrec_als", {"epochs": [3, 6], "cg": True, **ALS_64}),
     ],
-    "als_64_cholesky": [("cmfrec_als", {"factors": 64, "epochs": [1, 2], "cg": False, **ALS})],
+    "als_64_cholesky": [("cmfrec_als", {"epochs": [1, 2], "cg": False, **ALS_64})],
     "ials_64": [
         ("mfx_ials", {"factors": 64, "reg": 10.0, "epochs": 4}),
         ("implicit_ials", {"factors": 64, "reg": 10.0, "epochs": 4}),
@@ -60,7 +61,14 @@ PAIRS: dict[str, list[tuple[str, dict[str, Any]]]] = {
     ],
     "start": [("start", {})],
 }
-ONCE = ("als_64_cholesky", "read", "growth", "start")
+ONCE = ("als_64_cholesky", "read", "growth", "whole", "start")
+
+
+def _number(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
 
 
 def prepare(overrides: list[str], folder: Path) -> None:
@@ -69,13 +77,13 @@ def prepare(overrides: list[str], folder: Path) -> None:
 
     settings = dict(word.split("=", 1) for word in overrides)
     name = settings.pop("dataset")
-    values = {key.removeprefix("dataset."): json.loads(v) if v.isdigit() else v for key, v in settings.items()}
+    values = {key.removeprefix("dataset."): _number(v) for key, v in settings.items()}
     ratings = mfx.create("dataset", name, values).load()
     split = mfx.create("split", "random").split(ratings)
     for part, held in (("train", split.train_and_valid), ("test", split.test)):
         for column in ("users", "items", "values"):
             np.save(folder / f"{part}_{column}.npy", getattr(held, column))
-    chosen = np.random.default_rng(0).choice(ratings.n_users, min(4000, ratings.n_users), replace=False)
+    chosen = np.random.default_rng(0).choice(ratings.n_users, min(2000, ratings.n_users), replace=False)
     np.save(folder / "sample.npy", np.sort(chosen))
     np.save(folder / "shape.npy", np.array([ratings.n_users, ratings.n_items]))
 

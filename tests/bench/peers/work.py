@@ -82,14 +82,10 @@ class Data:
 
 
 @task
-def mfx_als(data: Data, factors: int, reg: float, epochs: int, threads: int | None = None) -> Any:
+def mfx_als(data: Data, factors: int, reg: float, bias_reg: float, epochs: int) -> Any:
     """Fit MFX's ALS and score after every epoch."""
-    import numba
-
     import mfx
 
-    if threads:
-        numba.set_num_threads(threads)
     train = data.ratings("train")
     small = train.take(np.arange(20_000))
     mfx.ALS(factors=factors, epochs=1).fit(small)  # load the compiled kernels, as implicit and cmfrec are compiled
@@ -103,12 +99,12 @@ def mfx_als(data: Data, factors: int, reg: float, epochs: int, threads: int | No
         state["scoring"] += time.perf_counter() - now
         return False
 
-    mfx.ALS(factors=factors, epochs=epochs, reg=reg, bias_reg=reg).fit(train, on_epoch=on_epoch)
+    mfx.ALS(factors=factors, epochs=epochs, reg=reg, bias_reg=bias_reg).fit(train, on_epoch=on_epoch)
     return {"points": points}
 
 
 @task
-def cmfrec_als(data: Data, factors: int, reg: float, epochs: list[int], cg: bool) -> Any:
+def cmfrec_als(data: Data, factors: int, reg: float, bias_reg: float, epochs: list[int], cg: bool) -> Any:
     """Fit cmfrec's ALS once for each number of epochs: it has no callback."""
     from cmfrec import CMF
     from scipy.sparse import coo_matrix
@@ -120,7 +116,7 @@ def cmfrec_als(data: Data, factors: int, reg: float, epochs: list[int], cg: bool
         began = time.perf_counter()
         model = CMF(
             k=factors,
-            lambda_=reg,
+            lambda_=np.array([bias_reg, bias_reg, reg, reg, 0.0, 0.0]),
             method="als",
             use_cg=cg,
             max_cg_steps=3,
@@ -373,7 +369,7 @@ def growth(data: Data, sizes: list[int], ranks: list[int]) -> Any:
                 times.append(time.perf_counter())
                 return False
 
-            mfx.ALS(factors=factors, epochs=4).fit(part, on_epoch=on_epoch)
+            mfx.ALS(factors=factors, epochs=3).fit(part, on_epoch=on_epoch)
             found.append([len(part), factors, float(min(np.diff(times)))])
     return {"growth": found}
 
