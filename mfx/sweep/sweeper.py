@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from mfx import compose, experiment, results
@@ -28,6 +28,10 @@ log = logging.getLogger(__name__)
 GRID_FILE = "grid.json"
 TIMES_FILE = "times.json"
 BEST_FOLDER = "best"
+FINAL_FILE = "final.json"
+"""Stands in the folder of the best setting once it is refitted, scored and recorded."""
+DONE_FILE = "done.json"
+"""Stands in the study's folder once the tracker has been told what the sweep came to."""
 RANDOM_SHARE = 2 / 3
 """Part of a time budget that random points may use."""
 
@@ -264,23 +268,33 @@ class _Sweep:
 
     def _finish(self) -> report.Outcome:
         """Refit the best setting, score it on test, mark it, and say what the sweep came to."""
+        for one in self.study.trials():
+            if one.state.is_finished() and not self.study.owned_by_other(one.number):
+                self._track(one.number)  # sweepers that died meanwhile may have left some
         best = self.study.ranked()[0]
         folder = self.study.folder / BEST_FOLDER
-        again = (folder / results.METRICS_FILE).is_file()
-        if not again:
-            if folder.exists():
-                shutil.rmtree(folder)
-            folder.mkdir()
-            overrides = [*self.plan.fixed, *overrides_of(self.plan.space, self.point(best.number))]
-            final = compose.build(self.plan.compose([*overrides, "++tags.stage=final"]))
-            print("Refitting the best setting, and scoring it on test.", file=sys.stderr)
-            experiment.execute(final, folder, self.tracked.run_id)
+        if not (folder / FINAL_FILE).is_file():
+            self._refit(best.number, folder)
         outcome = report.gather(self, best.number, folder)
-        if not again or not (self.study.folder / report.SUMMARY_FOLDER / "summary.json").is_file():
+        if not (self.study.folder / DONE_FILE).is_file():
             if self.plan.defaults["figures"]:
                 report.draw(self, outcome)
             results.write_json(self.study.folder / report.SUMMARY_FOLDER / "summary.json", outcome.as_json())
             self.tracked.mark_best(best.number)
             self.tracked.on_parent(lambda run: report.record(run, outcome))
+            self.tracked.wait()
+            results.write_json(self.study.folder / DONE_FILE, {"best": best.number})
         outcome.where = self.tracked.where()
         return outcome
+
+    def _refit(self, number: int, folder: Path) -> None:
+        if folder.exists():
+            shutil.rmtree(folder)
+            self.tracked.discard({"stage": "final"})
+        folder.mkdir()
+        overrides = [*self.plan.fixed, *overrides_of(self.plan.space, self.point(number))]
+        final = compose.build(self.plan.compose([*overrides, "++tags.stage=final"]))
+        log.info("Refitting the best setting, and scoring it on test.")
+        run = experiment.execute(final, folder, self.tracked.run_id)
+        # Its numbers are on disk before the tracker has them all.
+        results.write_json(folder / FINAL_FILE, {"run_id": run.run_id})
