@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -19,9 +20,10 @@ def several(whose: str) -> int:
     if whose == "solver":
         import numba
 
-        if numba.config.NUMBA_NUM_THREADS == 1:
+        config: Any = numba.config
+        if config.NUMBA_NUM_THREADS == 1:
             pytest.skip("numba has one thread only: a second processor, or another NUMBA_NUM_THREADS, is needed")
-        return int(numba.config.NUMBA_NUM_THREADS)
+        return int(config.NUMBA_NUM_THREADS)
     import threadpoolctl
 
     with threads("blas", 2):

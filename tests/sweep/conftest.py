@@ -46,7 +46,7 @@ def sweep(cli):
 
     def kill_at(steps, delay, *arguments):
         """Kill the sweep, workers included, so many seconds after so many steps; says whether it was still there."""
-        return cli(str(steps), str(delay), "sweep", *TOY, *arguments, code=KILL_AT).stdout.strip()
+        return cli(str(steps), str(delay), "sweep", *TOY, *arguments, code=KILL_AT).stdout.split()[-1]
 
     def set_aside():
         (cli.folder / "runs").rename(cli.folder / f"before {len(list(cli.folder.iterdir()))}")
