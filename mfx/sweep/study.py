@@ -7,6 +7,7 @@ one sweeper's; a sweeper holds a lock of its own as long as it lives, so that tr
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -132,7 +133,9 @@ class Study:
         # A study of its own, so that the random stage alone decides, whatever was tried since.
         alone = optuna.create_study(direction="maximize" if self.higher_is_better else "minimize")
         alone.add_trials(sorted(done, key=lambda one: one.number))
-        evaluator = optuna.importance.PedAnovaImportanceEvaluator()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # that of Optuna 4
+            evaluator = optuna.importance.PedAnovaImportanceEvaluator()
         found = optuna.importance.get_param_importances(alone, evaluator=evaluator, params=names)
         return {name: float(value) for name, value in found.items()}
 
