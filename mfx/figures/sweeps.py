@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 COLOURS = "cividis"
 """Runs evenly from dark to light, so that it reads the same in grey."""
 MARKERS = {"defaults": ("D", "defaults"), "random": ("o", "random"), "grid": ("s", "grid")}
-EDGE = 95.0
-"""Share of the trials, in percent, that the colours or the axis of values tell apart; worse ones look alike."""
+EDGE, COLOUR_EDGE = 95.0, 75.0
+"""Share of the trials, in percent, that the axis of values, or the colours, tell apart; worse ones look alike."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,10 @@ def search_scatter(
         If there is nothing to draw.
     """
     best = _best(tried, higher_is_better)
-    figure, axes = new_figure(title, f"{caption} {_cut(tried, higher_is_better)}")
-    values = [one.value for one in tried]
-    low, high = _limits(values, higher_is_better)
+    edge = COLOUR_EDGE if len(over) == 2 else EDGE
+    figure, axes = new_figure(title, f"{caption} {_cut(tried, higher_is_better, edge)}")
+    axes.grid(axis="both", color="#DDDDDD", linewidth=0.8)
+    low, high = _limits([one.value for one in tried], higher_is_better, edge)
     x = over[0]
     paint = None
     for stage, (marker, label) in MARKERS.items():
@@ -146,7 +147,7 @@ def grid_map(
     real = [value for row in cells for value in row if value == value]
     if not real:
         raise DataError("No cell of the grid has a value.", "Draw the search instead.")
-    rest = ", ".join(f"{_short(name)} {value}" for name, value in fixed.items())
+    rest = ", ".join(f"{_short(name)} {_tick(value)}" for name, value in fixed.items())
     figure, axes = new_figure(title, caption + (f" All other settings as in the centre: {rest}." if rest else ""))
     low, high = (min(real), max(real)) if min(real) < max(real) else (min(real) - 1e-9, max(real) + 1e-9)
     shown = axes.imshow(
@@ -196,9 +197,9 @@ def importance(shares: Mapping[str, float], *, title: str, caption: str) -> Figu
 def history(tried: Sequence[Tried], *, metric: str, higher_is_better: bool, title: str, caption: str) -> Figure:
     """Draw the value of each trial in the order of their numbers, and the best so far as a line."""
     best = _best(tried, higher_is_better)
-    figure, axes = new_figure(title, f"{caption} {_cut(tried, higher_is_better)}")
+    figure, axes = new_figure(title, f"{caption} {_cut(tried, higher_is_better, EDGE)}")
     ordered = sorted(tried, key=lambda one: one.number)
-    low, high = _limits([one.value for one in tried], higher_is_better)
+    low, high = _limits([one.value for one in tried], higher_is_better, EDGE)
     for line, (stage, (marker, label)) in zip(LINES, MARKERS.items(), strict=False):
         some = [one for one in ordered if one.stage == stage]
         if some:
@@ -245,16 +246,16 @@ def _best(tried: Sequence[Tried], higher_is_better: bool) -> Tried:
     return min(tried, key=lambda one: (sign * one.value, one.number))
 
 
-def _limits(values: Sequence[float], higher_is_better: bool) -> tuple[float, float]:
+def _limits(values: Sequence[float], higher_is_better: bool, share: float) -> tuple[float, float]:
     import numpy as np
 
-    edge = float(np.percentile(values, 100.0 - EDGE if higher_is_better else EDGE))
+    edge = float(np.percentile(values, 100.0 - share if higher_is_better else share))
     low, high = (edge, max(values)) if higher_is_better else (min(values), edge)
     return (low, high) if high > low else (low - 1e-6, high + 1e-6)
 
 
-def _cut(tried: Sequence[Tried], higher_is_better: bool) -> str:
-    low, high = _limits([one.value for one in tried], higher_is_better)
+def _cut(tried: Sequence[Tried], higher_is_better: bool, share: float) -> str:
+    low, high = _limits([one.value for one in tried], higher_is_better, share)
     beyond = sum(not low <= one.value <= high for one in tried)
     limit = low if higher_is_better else high
     return f"{beyond} worse than {limit:.4f} are drawn as {limit:.4f}." if beyond else ""
@@ -291,5 +292,4 @@ def _log_axis(axes: Axes, axis: str) -> None:
     one.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0)))
     one.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     one.set_minor_formatter(NullFormatter())
-    axes.grid(axis="x" if axis == "x" else "y", color="#DDDDDD", linewidth=0.8)
     axes.tick_params(axis="both", colors=GREY, labelcolor=INK)

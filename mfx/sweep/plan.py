@@ -18,8 +18,7 @@ from mfx.compose.nodes import GROUPS
 from mfx.sweep import space as spaces
 from mfx.sweep.settings import SweepSettings
 from mfx.sweep.space import Dimension, Point
-from mfx.sweep.study import StudyError
-from mfx.sweep.trial import STUDY_FILE
+from mfx.sweep.storage import STUDY_FILE, StudyError
 
 SUBDIR = "hydra.sweep.subdir"
 ROOT = Path("runs") / "sweeps"

@@ -1,15 +1,18 @@
-"""One line on standard error after each trial: how many are done, the best so far and the time left."""
+"""One line after each trial: how many are done, the best so far and the time left."""
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+log = logging.getLogger(__name__)
+
 
 class Progress:
-    """Follows a sweep; on a terminal the line replaces the one before."""
+    """Follows a sweep by way of the log; on a terminal the line replaces the one before instead."""
 
     def __init__(self, objective: str, higher_is_better: bool) -> None:
         self._objective, self._sign = f"valid/{objective}", -1.0 if higher_is_better else 1.0
@@ -23,7 +26,7 @@ class Progress:
         for number, value in best:
             if value is not None:
                 self._best = (self._sign * value, number, value)
-        print(f"The study goes on: {done} trials are done.", file=sys.stderr)
+        log.info("The study goes on: %d trials are done.", done)
 
     def trial(self, number: int, end: int, stage: str, record: Mapping[str, Any], text: str) -> None:
         """Tell of a trial that ended; `end` is how many there are up to the end of the stage."""
@@ -36,17 +39,18 @@ class Progress:
         line = f"{stage} {number + 1}/{end}: {self._objective} {self._outcome(record)}{best}, {_time(left)} left"
         if "error" in record:
             self.end()
-            print(f"trial {number} failed ({text}): {record['error']}", file=sys.stderr)
+            log.warning("trial %d failed (%s): %s", number, text, record["error"])
         if self._live:
-            print(f"\r{line:{self._width}}", end="", file=sys.stderr, flush=True)
+            sys.stderr.write(f"\r{line:{self._width}}")
+            sys.stderr.flush()
             self._width = len(line)
         else:
-            print(line, file=sys.stderr)
+            log.info("%s", line)
 
     def end(self) -> None:
         """Leave the line where it is."""
         if self._live and self._width:
-            print(file=sys.stderr)
+            sys.stderr.write("\n")
             self._width = 0
 
     @staticmethod

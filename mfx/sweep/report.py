@@ -6,13 +6,13 @@ import json
 import statistics
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mfx import results
 from mfx.interfaces import TrackedRun
-
-if TYPE_CHECKING:
-    from mfx.sweep.sweeper import _Sweep
+from mfx.sweep.plan import SweepPlan
+from mfx.sweep.schedule import Schedule
+from mfx.sweep.study import Study
 
 SUMMARY_FOLDER = "summary"
 FACTORS_AND_REG = ("model.factors", "model.reg")
@@ -87,14 +87,14 @@ class Outcome:
         return plain
 
 
-def gather(sweep: _Sweep, best: int, folder: Path) -> Outcome:
+def gather(made: SweepPlan, study: Study, schedule: Schedule, best: int, folder: Path) -> Outcome:
     """Collect what the study and the final run left in files."""
-    study, grid = sweep.study, sweep.grid
+    grid = schedule.grid
     assert grid is not None
     records = {one.number: study.result(one.number) or {} for one in study.trials()}
-    trials = [_trial(number, sweep, record) for number, record in records.items()]
+    trials = [_trial(number, schedule, record) for number, record in records.items()]
     final = json.loads((folder / results.METRICS_FILE).read_text(encoding="utf-8"))
-    objective = f"valid/{sweep.plan.trial_plan.objective}"
+    objective = f"valid/{made.trial_plan.objective}"
     fits = [_fit_seconds(record) for record in records.values() if record.get("status") != "failed"]
     prepare = sum(record.get("seconds_prepare", 0.0) for record in records.values())
     path = study.folder / "times.json"
@@ -105,30 +105,30 @@ def gather(sweep: _Sweep, best: int, folder: Path) -> Outcome:
     return Outcome(
         folder=study.folder,
         objective=objective,
-        higher_is_better=sweep.plan.higher_is_better,
+        higher_is_better=made.higher_is_better,
         trials=trials,
         ranking=[one.number for one in study.ranked()],
-        importances=study.importances(sweep.first_of_grid),
+        importances=study.importances(schedule.first_of_grid),
         grid_over=grid.over,
         axes=grid.axes,
-        command=sweep.plan.command(sweep.point(best)),
+        command=made.command(schedule.point(best)),
         test={name: value for name, value in final.items() if name.startswith("test/")},
         again=final.get(objective),
-        refit=bool(sweep.plan.defaults["refit"]),
+        refit=bool(made.defaults["refit"]),
         overhead=max(0.0, busy - spent - prepare) / launched,
         fit_and_score=statistics.fmean(fits) if fits else 0.0,
         prepare=prepare,
-        texts={one.number: sweep.plan.text(sweep.point(one.number)) for one in study.trials()},
+        texts={one.number: made.text(schedule.point(one.number)) for one in study.trials()},
     )
 
 
-def _trial(number: int, sweep: _Sweep, record: dict[str, Any]) -> Trial:
+def _trial(number: int, schedule: Schedule, record: dict[str, Any]) -> Trial:
     return Trial(
         number,
-        sweep.stage_of(number),
+        schedule.stage_of(number),
         record.get("status", "running"),
         record.get("value"),
-        sweep.point(number),
+        schedule.point(number),
         _fit_seconds(record),
         record.get("error", ""),
     )
@@ -141,19 +141,19 @@ def _fit_seconds(record: dict[str, Any]) -> float:
     return float(metrics["seconds/fit"] + metrics["seconds/evaluate"])
 
 
-def draw(sweep: _Sweep, outcome: Outcome) -> None:
+def draw(made: SweepPlan, study: Study, outcome: Outcome) -> None:
     """Draw the figures of a sweep into its summary folder."""
     from mfx.figures import save
     from mfx.figures.sweeps import Tried, grid_map, history, importance, search_scatter
 
     folder = outcome.folder / SUMMARY_FOLDER / results.FIGURES
-    config, metric = sweep.plan.defaults, sweep.plan.trial_plan.objective
+    config, metric = made.defaults, made.trial_plan.objective
     title = f"{config['model']['name']}, {config['split']['name']} split"
     split = ", ".join(f"{key}={value}" for key, value in config["split"].items() if key not in ("name", "seed"))
-    data = (sweep.study.result(outcome.best.number) or {}).get("data", config["dataset"]["name"])
+    data = (study.result(outcome.best.number) or {}).get("data", config["dataset"]["name"])
     about = (
         f"{data}, {config['split']['name']} split ({split}), {metric} on valid; "
-        f"{outcome.count('complete')} trials, seed {sweep.plan.seed}."
+        f"{outcome.count('complete')} trials, seed {made.seed}."
     )
     tried = [
         Tried(one.number, one.stage, one.value, one.point)
@@ -161,8 +161,8 @@ def draw(sweep: _Sweep, outcome: Outcome) -> None:
         if one.value is not None and one.status == "complete"
     ]
     common: dict[str, Any] = {"metric": metric, "higher_is_better": outcome.higher_is_better, "caption": about}
-    names = [one.name for one in sweep.plan.space if one.kind != "choice"]
-    logs = [one.name for one in sweep.plan.space if one.log]
+    names = [one.name for one in made.space if one.kind != "choice"]
+    logs = [one.name for one in made.space if one.log]
     over = [name for name in outcome.grid_over or list(outcome.importances)[:2] if name in names]
     pairs = [over, [name for name in FACTORS_AND_REG if name in names]]
     for pair in {tuple(sorted(pair)): pair for pair in pairs if pair}.values():

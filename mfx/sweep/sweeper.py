@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from mfx import compose, experiment, results
@@ -18,16 +17,21 @@ from mfx.sweep import points, report
 from mfx.sweep.plan import SweepPlan, plan
 from mfx.sweep.progress import Progress
 from mfx.sweep.recompose import Recomposer
+from mfx.sweep.schedule import Schedule
 from mfx.sweep.settings import SweepSettings
-from mfx.sweep.space import Point, overrides_of
+from mfx.sweep.space import overrides_of
+from mfx.sweep.storage import RESULT_FILE
 from mfx.sweep.study import Study
 from mfx.sweep.tracked import CHILD_FILE, TrackedSweep
 
 log = logging.getLogger(__name__)
 
-GRID_FILE = "grid.json"
 TIMES_FILE = "times.json"
 BEST_FOLDER = "best"
+FINAL_FILE = "final.json"
+"""Stands in the folder of the best setting once it is refitted, scored and recorded."""
+DONE_FILE = "done.json"
+"""Stands in the study's folder once the tracker has been told what the sweep came to."""
 RANDOM_SHARE = 2 / 3
 """Part of a time budget that random points may use."""
 
@@ -95,24 +99,22 @@ class _Sweep:
 
     def __init__(self, made: SweepPlan, study: Study, tracked: TrackedSweep, launcher: Any, workers: int) -> None:
         self.plan, self.study, self.tracked, self.launcher, self.workers = made, study, tracked, launcher, workers
-        self.random = points.random_points(made.space, made.seed, made.settings.random_trials)
-        self.grid: points.Grid | None = None
-        self.first_of_grid = len(self.random)
+        self.schedule = Schedule(made, study.folder)
         self.began = time.monotonic()
         self.progress = Progress(made.trial_plan.objective, made.higher_is_better)
         grid = made.settings.max_grid if made.settings.grid_points else 0
-        self.may_fail = int(made.settings.max_failures * (len(self.random) + grid))
+        self.may_fail = int(made.settings.max_failures * (len(self.schedule.random) + grid))
 
     def run(self) -> report.Outcome:
         """Go through the stages; what other sweepers, or this one before it was killed, did is not done again."""
-        self._read_grid()
+        self.schedule.read()
         self._catch_up()
-        if self.grid is None:
-            self._stage(self.first_of_grid, "random", RANDOM_SHARE)
+        if self.schedule.grid is None:
+            self._stage(self.schedule.first_of_grid, "random", RANDOM_SHARE)
             self._wait()
             self._lay_grid()
-        assert self.grid is not None
-        self._stage(self.first_of_grid + len(self.grid.points), "grid", 1.0)
+        assert self.schedule.grid is not None
+        self._stage(self.schedule.first_of_grid + len(self.schedule.grid.points), "grid", 1.0)
         self._wait()
         self.progress.end()
         if not self.study.ranked():
@@ -120,22 +122,10 @@ class _Sweep:
         with self.study.locked():
             return self._finish()
 
-    def point(self, number: int) -> Point:
-        """Return the point of a trial: of the random stage, then of the grid."""
-        if number < self.first_of_grid:
-            return self.random[number]
-        assert self.grid is not None
-        return self.grid.points[number - self.first_of_grid]
-
-    def stage_of(self, number: int) -> str:
-        """Name the stage of a trial."""
-        return "defaults" if number == 0 else "random" if number < self.first_of_grid else "grid"
-
     def _catch_up(self) -> None:
         """Count what is there already, and record what was not recorded before a kill."""
         done = [one for one in self.study.trials() if one.state.is_finished()]
         if done:
-            log.info("The study goes on: %d trials are done.", len(done))
             self.progress.resumed(len(done), [(one.number, one.value) for one in self.study.ranked()[:1]])
         for one in done:
             if not self.study.owned_by_other(one.number):
@@ -145,8 +135,8 @@ class _Sweep:
         record = self.study.result(number)
         if record is None or (self.study.place(number) / CHILD_FILE).is_file():
             return
-        point = {name: str(value) for name, value in self.point(number).items()}
-        self.tracked.trial(number, record, self.stage_of(number), record["params"] or self.plan.params | point)
+        point = {name: str(value) for name, value in self.schedule.point(number).items()}
+        self.tracked.trial(number, record, self.schedule.stage_of(number), record["params"] or self.plan.params | point)
 
     def _stage(self, end: int, stage: str, share: float) -> None:
         limit = self.plan.settings.minutes
@@ -154,7 +144,7 @@ class _Sweep:
             if limit is not None and time.monotonic() - self.began > 60 * limit * share:
                 log.info("The time budget of the %s stage is over.", stage)
                 return
-            claimed = self.study.claim(self.plan.batch(self.workers), end, self.point)
+            claimed = self.study.claim(self.plan.batch(self.workers), end, self.schedule.point)
             if claimed:
                 self._launch(claimed, stage, end)
             elif self.study.others_running():
@@ -182,7 +172,7 @@ class _Sweep:
             assert record is not None
             self.study.tell(number, record)
             self._track(number)
-            self.progress.trial(number, end, stage, record, self.plan.text(self.point(number)))
+            self.progress.trial(number, end, stage, record, self.plan.text(self.schedule.point(number)))
         self._check_failures()
 
     def _try(self, numbers: list[int]) -> Exception | None:
@@ -190,7 +180,7 @@ class _Sweep:
         if not numbers:
             return None
         jobs = [
-            [*self.plan.fixed, *overrides_of(self.plan.space, self.point(number)), *self.plan.placed(number)]
+            [*self.plan.fixed, *overrides_of(self.plan.space, self.schedule.point(number)), *self.plan.placed(number)]
             for number in numbers
         ]
         try:
@@ -201,7 +191,7 @@ class _Sweep:
 
     def _write_failure(self, number: int, reason: str) -> None:
         record: dict[str, Any] = {"status": "failed", "value": None, "metrics": {}, "curves": {}, "params": {}}
-        results.write_json(self.study.place(number) / "result.json", record | {"error": reason, "seconds": 0.0})
+        results.write_json(self.study.place(number) / RESULT_FILE, record | {"error": reason, "seconds": 0.0})
 
     def _check_failures(self) -> None:
         failed = [one.number for one in self.study.trials() if one.state.name == "FAIL"]
@@ -222,39 +212,26 @@ class _Sweep:
     def _lay_grid(self) -> None:
         """Decide on the grid, once for all sweepers of the study."""
         with self.study.locked():
-            self._read_grid()
-            if self.grid is not None:
+            self.schedule.read()
+            if self.schedule.grid is not None:
                 return
-            first = min(len(self.study.trials()), len(self.random))
-            ranked = [self.point(one.number) for one in self.study.ranked(first)]
+            first = min(len(self.study.trials()), len(self.schedule.random))
+            ranked = [self.schedule.point(one.number) for one in self.study.ranked(first)]
             if not ranked:
                 raise SweepError("No trial of the random stage came to a result.", self._first_error())
             settings, importances = self.plan.settings, self.study.importances(first)
-            over = points.most_important(self.plan.space, importances, self.plan.grid_over)
+            grid = points.Grid([], {}, [])
             if settings.grid_points:
-                tried = self.random[:first]
-                self.grid = points.grid(
+                grid = points.grid(
                     self.plan.space,
                     ranked,
-                    tried,
-                    over,
+                    self.schedule.random[:first],
+                    points.most_important(self.plan.space, importances, self.plan.grid_over),
                     points=settings.grid_points,
                     at_most=settings.max_grid,
                     best_few=settings.best_few,
                 )
-            else:
-                self.grid = points.Grid([], {}, [])
-            self.first_of_grid = first
-            results.write_json(
-                self.study.folder / GRID_FILE, {"first": first, "importances": importances, **asdict(self.grid)}
-            )
-
-    def _read_grid(self) -> None:
-        path = self.study.folder / GRID_FILE
-        if path.is_file():
-            found = json.loads(path.read_text(encoding="utf-8"))
-            self.first_of_grid = found["first"]
-            self.grid = points.Grid(found["over"], found["axes"], found["points"])
+            self.schedule.lay(grid, first, importances)
 
     def _add_times(self, seconds: float, trials: int) -> None:
         path = self.study.folder / TIMES_FILE
@@ -264,23 +241,33 @@ class _Sweep:
 
     def _finish(self) -> report.Outcome:
         """Refit the best setting, score it on test, mark it, and say what the sweep came to."""
+        for one in self.study.trials():
+            if one.state.is_finished() and not self.study.owned_by_other(one.number):
+                self._track(one.number)  # sweepers that died meanwhile may have left some
         best = self.study.ranked()[0]
         folder = self.study.folder / BEST_FOLDER
-        again = (folder / results.METRICS_FILE).is_file()
-        if not again:
-            if folder.exists():
-                shutil.rmtree(folder)
-            folder.mkdir()
-            overrides = [*self.plan.fixed, *overrides_of(self.plan.space, self.point(best.number))]
-            final = compose.build(self.plan.compose([*overrides, "++tags.stage=final"]))
-            print("Refitting the best setting, and scoring it on test.", file=sys.stderr)
-            experiment.execute(final, folder, self.tracked.run_id)
-        outcome = report.gather(self, best.number, folder)
-        if not again or not (self.study.folder / report.SUMMARY_FOLDER / "summary.json").is_file():
+        if not (folder / FINAL_FILE).is_file():
+            self._refit(best.number, folder)
+        outcome = report.gather(self.plan, self.study, self.schedule, best.number, folder)
+        if not (self.study.folder / DONE_FILE).is_file():
             if self.plan.defaults["figures"]:
-                report.draw(self, outcome)
+                report.draw(self.plan, self.study, outcome)
             results.write_json(self.study.folder / report.SUMMARY_FOLDER / "summary.json", outcome.as_json())
             self.tracked.mark_best(best.number)
             self.tracked.on_parent(lambda run: report.record(run, outcome))
+            self.tracked.wait()
+            results.write_json(self.study.folder / DONE_FILE, {"best": best.number})
         outcome.where = self.tracked.where()
         return outcome
+
+    def _refit(self, number: int, folder: Path) -> None:
+        if folder.exists():
+            shutil.rmtree(folder)
+            self.tracked.discard({"stage": "final"})
+        folder.mkdir()
+        overrides = [*self.plan.fixed, *overrides_of(self.plan.space, self.schedule.point(number))]
+        final = compose.build(self.plan.compose([*overrides, "++tags.stage=final"]))
+        log.info("Refitting the best setting, and scoring it on test.")
+        run = experiment.execute(final, folder, self.tracked.run_id)
+        # Its numbers are on disk before the tracker has them all.
+        results.write_json(folder / FINAL_FILE, {"run_id": run.run_id})

@@ -6,11 +6,14 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal
 
 from filelock import FileLock
 
 from mfx import results
+from mfx.files import write_text
 from mfx.interfaces import RunInfo, TrackedRun, Tracker
 from mfx.sweep.study import Study
 
@@ -18,6 +21,8 @@ log = logging.getLogger(__name__)
 
 PARENT_FILE = "parent.json"
 CHILD_FILE = "tracked.json"
+BEGUN = ".begun"
+"""Ending of the file that stands beside where a run's id will be, from before the run is opened."""
 
 
 class TrackedSweep:
@@ -27,7 +32,8 @@ class TrackedSweep:
     ----------
     tracker : Tracker
         Where runs are kept. Where it has a method ``reopen(run_id, experiment)``, a sweep that goes on keeps its
-        parent, and the best child is marked.
+        parent, and the best child is marked. Where it has ``discard(experiment, tags, parent)``, what a killed process
+        left half written is deleted before it is written again.
     info : RunInfo
         What the parent run is told when it is opened for the first time.
     study : Study
@@ -66,12 +72,20 @@ class TrackedSweep:
         """Tag the child of the best trial."""
         self._waiting.append(self._thread.submit(self._mark, number))
 
+    def discard(self, tags: Mapping[str, str]) -> None:
+        """Delete children with these tags, which a killed process left half written; waits until they are gone."""
+        self._thread.submit(lambda: self._discard(tags, self._parent.result().run_id)).result()
+
+    def wait(self) -> None:
+        """Wait until everything so far is written."""
+        for one in self._waiting:
+            one.result()
+
     def close(self, status: Literal["FINISHED", "FAILED", "KILLED"]) -> None:
         """Wait until everything is written, and end the parent run."""
         self.on_parent(lambda run: run.finish(status))
         self._thread.shutdown(wait=True)
-        for one in self._waiting:
-            one.result()
+        self.wait()
 
     def _check_parent(self) -> None:
         self._parent.result()
@@ -86,19 +100,35 @@ class TrackedSweep:
                 return found
             if before is not None:
                 log.warning("This tracker cannot take up a run again, so the sweep goes on below a new parent.")
-            run = self._tracker.start(self._info)
+            begun = path.with_suffix(BEGUN)
+            if begun.is_file():
+                self._discard({"study_id": begun.read_text(encoding="utf-8")})
+            else:
+                write_text(begun, f"{results.token()}{results.token()}")
+            tags = {**self._info.tags, "study_id": begun.read_text(encoding="utf-8")}
+            run = self._tracker.start(replace(self._info, tags=tags))
             results.write_json(path, {"run_id": run.run_id, "swept": [one.name for one in self._study.space]})
             return run
 
     def _child(self, number: int, record: Mapping[str, Any], stage: str, params: Mapping[str, str]) -> None:
         folder = self._study.place(number)
-        if (folder / CHILD_FILE).is_file():
-            return
+        # Trials of a dead sweeper may be recorded by two that live.
+        with FileLock(folder / "tracked.lock"):
+            if not (folder / CHILD_FILE).is_file():
+                self._write_child(folder, number, record, stage, params)
+
+    def _write_child(
+        self, folder: Path, number: int, record: Mapping[str, Any], stage: str, params: Mapping[str, str]
+    ) -> None:
+        parent = self._parent.result().run_id
+        begun = (folder / CHILD_FILE).with_suffix(BEGUN)
+        if begun.is_file():
+            self._discard({"trial": str(number)}, parent)
+        write_text(begun, "")
         status = record["status"]
         tags = {"stage": stage, "trial": str(number), "objective": self._info.tags["objective"], "trial_status": status}
         if "error" in record:
             tags["error"] = record["error"][:500]
-        parent = self._parent.result().run_id
         run = self._tracker.start(
             RunInfo(self._info.experiment, f"trial {number} {stage}", params, tags, parent, folder)
         )
@@ -110,6 +140,12 @@ class TrackedSweep:
         run.log_metrics({k: v for k, v in final.items() if k not in record["curves"]})
         run.finish("FAILED" if status == "failed" else "FINISHED")
         results.write_json(folder / CHILD_FILE, {"run_id": run.run_id})
+
+    def _discard(self, tags: Mapping[str, str], parent: str | None = None) -> None:
+        if hasattr(self._tracker, "discard"):
+            self._tracker.discard(self._info.experiment, tags, parent)
+        else:
+            log.warning("This tracker cannot delete runs, so one that was cut off stays beside the whole one: %s", tags)
 
     def _mark(self, number: int) -> None:
         if not hasattr(self._tracker, "reopen"):

@@ -26,14 +26,17 @@ class DatasetContract(ComponentContract):
 
     @pytest.fixture
     def ratings(self, component: Any) -> Ratings:
-        """Return what `load` returns."""
+        """Return what `load` returns; skip where those are no ratings, which is a law of its own."""
         loaded: Ratings = component.load()
+        if not isinstance(loaded, Ratings) or not len(loaded):
+            pytest.skip("it loads no ratings: see test_it_loads_ratings")
         return loaded
 
-    def test_it_loads_ratings(self, ratings: Ratings) -> None:
+    def test_it_loads_ratings(self, component: Any) -> None:
         """`load` returns `Ratings`, and not an empty table."""
-        assert isinstance(ratings, Ratings)
-        assert len(ratings) > 0, "there are no ratings"
+        loaded = component.load()
+        assert isinstance(loaded, Ratings)
+        assert len(loaded) > 0, "there are no ratings"
 
     def test_ratings_are_on_their_scale(self, ratings: Ratings) -> None:
         """The lowest possible rating is below the highest, and no rating is outside the two."""
@@ -49,7 +52,9 @@ class DatasetContract(ComponentContract):
 
     def test_loads_do_not_share_arrays(self, component: Any, ratings: Ratings) -> None:
         """Whoever writes to the ratings of one load does not change those of the next."""
-        kept = ratings.fingerprint
+        kept = component.load().fingerprint
+        if kept != ratings.fingerprint:
+            pytest.skip("two loads differ in any case: see test_loading_again_gives_the_same_ratings")
         for array in (ratings.users, ratings.values):
             if array.flags.writeable:
                 array[...] = array[0]

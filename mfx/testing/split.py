@@ -78,8 +78,12 @@ class SplitContract(ComponentContract):
         assert len(split.train) > 0, "train is empty"
         assert len(split.test) > 0, "test is empty"
 
-    def test_the_order_of_rows_does_not_matter(self, component: Any, split: Split, columns: tuple[Any, ...]) -> None:
+    def test_the_order_of_rows_does_not_matter(
+        self, component: Any, ratings: Ratings, split: Split, columns: tuple[Any, ...]
+    ) -> None:
         """The same ratings read in another order fall into the same parts."""
+        if component.split(ratings).fingerprint != split.fingerprint:
+            pytest.skip("a second split differs in any case: see test_the_same_settings_give_the_same_parts")
         order = np.random.default_rng(1).permutation(columns[0].size)
         again = component.split(_ratings(tuple(column[order] for column in columns)))
         assert again.fingerprint == split.fingerprint

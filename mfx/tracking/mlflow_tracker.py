@@ -121,6 +121,39 @@ class MLflowTracker(Component):
         run.attach(run_id, experiment_id(client, store, experiment))
         return run
 
+    def discard(self, experiment: str, tags: Mapping[str, str], parent: str | None = None) -> int:
+        """Delete the runs with all these tags, such as one that a killed process left half written.
+
+        Parameters
+        ----------
+        experiment : str
+            Where they belong.
+        tags : mapping of str to str
+            Labels; no value may hold a quotation mark.
+        parent : str, optional
+            Id of the run that groups them.
+
+        Returns
+        -------
+        int
+            How many there were. MLflow keeps them among the deleted ones.
+
+        Raises
+        ------
+        TrackingError
+            If the store fails.
+        """
+        store = locate(self.uri)
+        client = open_client(store)
+        where = experiment_id(client, store, experiment)
+        wanted = dict(tags) | ({} if parent is None else {"mlflow.parentRunId": parent})
+        condition = " and ".join(f"tags.`{key}` = '{value}'" for key, value in wanted.items())
+        with told(store, "deleting what was left half written"):
+            found = client.search_runs([where], condition)
+            for run in found:
+                client.delete_run(run.info.run_id)
+        return len(found)
+
 
 @dataclass(frozen=True)
 class _Opening:

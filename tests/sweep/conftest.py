@@ -14,6 +14,22 @@ os.killpg(process.pid, signal.SIGKILL)
 print("KILLED" if process.wait() == -signal.SIGKILL else "TOO LATE")
 """
 
+KILL_AT = """
+import glob, os, signal, subprocess, sys, time
+steps, delay, *rest = sys.argv[1:]
+process = subprocess.Popen([sys.executable, "-m", "mfx.cli.main", *rest], start_new_session=True)
+seen = ("trials/*/result.json", "best", "best/metrics.json", "summary/summary.json")
+while sum(len(glob.glob("runs/sweeps/*/" + one)) for one in seen) < int(steps) and process.poll() is None:
+    time.sleep(0.002)
+try:
+    process.wait(float(delay))
+    print("OVER")
+except subprocess.TimeoutExpired:
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    print("KILLED")
+"""
+
 
 @pytest.fixture
 def sweep(cli):
@@ -28,7 +44,15 @@ def sweep(cli):
         done = cli(str(after), "sweep", *TOY, *arguments, code=KILL)
         assert "KILLED" in done.stdout, done.stderr
 
-    run.kill = kill
+    def kill_at(steps, delay, *arguments):
+        """Kill the sweep, workers included, so many seconds after so many steps; says whether it was still there."""
+        return cli(str(steps), str(delay), "sweep", *TOY, *arguments, code=KILL_AT).stdout.split()[-1]
+
+    def set_aside():
+        (cli.folder / "runs").rename(cli.folder / f"before {len(list(cli.folder.iterdir()))}")
+
+    run.set_aside = set_aside
+    run.kill, run.kill_at = kill, kill_at
     run.folder = cli.folder
     run.cli, run.choices = cli, TOY
     return run

@@ -4,7 +4,8 @@ import pytest
 
 from mfx.sweep.points import random_points
 from mfx.sweep.space import Dimension
-from mfx.sweep.study import JOURNAL, Study
+from mfx.sweep.storage import JOURNAL
+from mfx.sweep.study import Study
 
 SPACE = [Dimension("model.a", "float", 0.0, 1.0, 0.5), Dimension("model.b", "float", 0.0, 1.0, 0.5)]
 POINTS = random_points(SPACE, 1, 50)

@@ -1,60 +1,57 @@
-"""Tests of the contract suites: the sound component passes every law, and each mutant fails the law it breaks only."""
+"""Tests of the contract suites: a plugin with one law broken fails the test of that law, and no other."""
 
-import os
 import re
-import subprocess
-import sys
-import xml.etree.ElementTree as ElementTree
-from pathlib import Path
 
 import pytest
+from mutants_of_components import COMPONENTS
+from mutants_of_models import MODELS
+from mutation import copy, outcomes
 
 from mfx.testing import DatasetContract, MetricContract, ModelContract, SplitContract, TrackerContract
 
-HERE = Path(__file__).parent
 SUITES = {
-    "models": ModelContract,
-    "splits": SplitContract,
-    "metrics": MetricContract,
-    "datasets": DatasetContract,
-    "trackers": TrackerContract,
+    "model": ModelContract,
+    "dataset": DatasetContract,
+    "split": SplitContract,
+    "metric": MetricContract,
+    "tracking": TrackerContract,
 }
+MUTANTS = {"model": MODELS, **COMPONENTS}
 
 
-def outcomes(path, report):
-    """Run a file of mutants; return failed and skipped tests by class."""
-    command = [sys.executable, "-m", "pytest", str(path), "-q", "--tb=line", "-o", "addopts=", "-p", "no:cacheprovider"]
-    environment = {**os.environ, "PYTHONPATH": str(HERE.parents[1])}
-    done = subprocess.run(
-        [*command, "-o", "python_files=mutants_of_*.py", f"--junitxml={report}"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1, done.stdout + done.stderr
-    failed, skipped = {}, {}
-    for case in ElementTree.parse(report).iter("testcase"):
-        owner = case.get("classname").rpartition(".")[2]
-        name = re.sub(r"\[.*", "", case.get("name"))
-        failed.setdefault(owner, set())
-        if case.find("failure") is not None or case.find("error") is not None:
-            failed[owner].add(name)
-        if case.find("skipped") is not None:
-            skipped.setdefault(owner, set()).add(name)
-    return failed, skipped
+def laws(kind):
+    return {name for name in dir(SUITES[kind]) if name.startswith("test_")}
+
+
+def laws_that(result, came_to):
+    """Name the laws with a test, for whatever parameter, that came to this."""
+    names = {re.sub(r"\[.*", "", name.rpartition("::")[2]) for name, outcome in result.items() if outcome == came_to}
+    return {name.removeprefix("test_") for name in names}
 
 
 @pytest.mark.parametrize("kind", SUITES)
-def test_each_mutant_fails_the_law_that_it_breaks_and_no_other(kind, tmp_path):
-    failed, skipped = outcomes(HERE / f"mutants_of_{kind}.py", tmp_path / "report.xml")
-    sound = [owner for owner in failed if owner.startswith("TestSound")]
-    assert sound
-    assert all(not failed[owner] for owner in sound), {owner: failed[owner] for owner in sound}
-    laws = {name for name in dir(SUITES[kind]) if name.startswith("test_")}
-    never_run = set.intersection(*(skipped.get(owner, set()) for owner in sound))
-    assert not never_run, "the sound component skips these laws, so nothing tests them"
-    mutants = {owner.removeprefix("Test").lstrip("_"): laws for owner, laws in failed.items() if owner not in sound}
-    wrong = {law: broken for law, broken in mutants.items() if broken != {f"test_{law.partition('__')[0]}"}}
+def test_every_law_has_a_mutant(kind):
+    broken = {f"test_{name}" for mutant in MUTANTS[kind] for name in mutant.breaks}
+    assert broken == laws(kind)
+    unexplained = [mutant.defect for mutant in MUTANTS[kind] if (len(mutant.breaks) > 1) != bool(mutant.because)]
+    assert not unexplained
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("kind", SUITES)
+def test_a_mutant_fails_the_laws_that_it_breaks_and_no_other(kind, tmp_path):
+    mutants = MUTANTS[kind]
+    sound = {mutant.plugin: type(mutant)(mutant.plugin, "none", (), ()) for mutant in mutants}
+    jobs = [copy(mutant, tmp_path / f"{n:02d}") for n, mutant in enumerate([*sound.values(), *mutants])]
+    found = outcomes(jobs)
+    for plugin, result in zip(sound, found, strict=False):
+        assert not laws_that(result, "failed"), plugin
+        needed = {name for mutant in mutants if mutant.plugin == plugin for name in mutant.breaks}
+        assert needed <= laws_that(result, "passed"), f"{plugin.folder} skips laws that its mutants are to break"
+    wrong = {
+        mutant.defect: laws_that(result, "failed")
+        for mutant, result in zip(mutants, found[len(sound) :], strict=True)
+        if laws_that(result, "failed") != set(mutant.breaks)
+    }
     assert not wrong
-    assert {f"test_{law.partition('__')[0]}" for law in mutants} == laws, "a law has no mutant"

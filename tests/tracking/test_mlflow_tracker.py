@@ -358,3 +358,14 @@ def test_an_ended_run_is_taken_up_again(client, info):
     found = client.get_run(run.run_id)
     assert (found.info.status, found.data.tags["best"], found.data.metrics["test/rmse"]) == ("FINISHED", "true", 0.5)
     assert again.where() == run.where()
+
+
+def test_runs_that_were_cut_off_are_deleted_and_no_others(client, info):
+    tracker = MLflowTracker()
+    parent = tracker.start(info())
+    kept = [tracker.start(info(parent=parent.run_id, tags={"trial": "1"})), tracker.start(info(tags={"trial": "0"}))]
+    cut_off = tracker.start(info(parent=parent.run_id, tags={"trial": "0"}))
+    assert tracker.discard("mfx", {"trial": "0"}, parent.run_id) == 1
+    left = client.search_runs([client.get_experiment_by_name("mfx").experiment_id])
+    assert {run.info.run_id for run in left} == {run.run_id for run in (parent, *kept)}
+    assert client.get_run(cut_off.run_id).info.lifecycle_stage == "deleted"

@@ -1,0 +1,1 @@
+"""A plugin with one component of each kind but models."""
