@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import math
 import numbers
 import re
 from collections.abc import Mapping, Sequence
@@ -96,13 +95,14 @@ class Page:
 
 def cell(value: Any) -> str:
     """Write the value of a table cell for people."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    if value is None or value != value:
         return ""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         return str(value)
     if isinstance(value, numbers.Integral):
         return f"{int(value):,}"
-    return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.1f}"
+    number = float(value)
+    return f"{number:.4g}" if abs(number) < 1000 else f"{number:,.1f}"
 
 
 def render(page: Page) -> str:
