@@ -53,7 +53,8 @@ class PerUser:
 
     def means(self) -> DoubleArray:
         """Return each user's own mean, such as the mean squared error; NaN where a user has no value."""
-        return np.divide(self.totals, self.counts, out=np.full(self.counts.size, np.nan), where=self.has)
+        means: DoubleArray = np.divide(self.totals, self.counts, out=np.full(self.counts.size, np.nan), where=self.has)
+        return means
 
 
 @dataclass(frozen=True)
@@ -182,4 +183,4 @@ def _resampled(pairs: Sequence[tuple[PerUser, PerUser]], seed: int, resamples: i
 
 def _metric(totals: DoubleArray, counts: DoubleArray, root: bool) -> DoubleArray:
     ratio = np.divide(totals, counts, out=np.full(np.shape(counts), np.nan), where=np.asarray(counts) > 0)
-    return np.sqrt(ratio) if root else ratio
+    return np.asarray(np.sqrt(ratio) if root else ratio)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from hydra.experimental.callback import Callback
 
 from mfx import compose, registry, results
-from mfx.compose.nodes import GROUPS
+from mfx.compose.varying import varying
 from mfx.errors import MFXError
 from mfx.interfaces import RunInfo, TrackedRun
 from mfx.sweep import SWEEPER
@@ -227,24 +227,8 @@ def grouped(finished: Sequence[Finished]) -> Iterator[Group]:
 
 def labels(settings: Sequence[Mapping[str, str]]) -> list[str]:
     """Name each of several configurations by what sets it apart: names of components, then settings that vary."""
-    varying = [
-        key
-        for key in dict.fromkeys(key for one in settings for key in one)
-        if len({one[key] for one in settings if key in one}) > 1 and not _explained_by_name(key, settings)
-    ]
-    return [" ".join(_part(key, one[key]) for key in varying if key in one) or "all" for one in settings]
-
-
-def _explained_by_name(key: str, settings: Sequence[Mapping[str, str]]) -> bool:
-    """Whether a setting of a component differs only because the components do."""
-    group = key.partition(".")[0]
-    if group not in GROUPS or key == f"{group}.name":
-        return False
-    by_name: dict[str, set[str]] = {}
-    for one in settings:
-        if key in one:
-            by_name.setdefault(one[f"{group}.name"], set()).add(one[key])
-    return all(len(values) == 1 for values in by_name.values())
+    differing = varying(settings)
+    return [" ".join(_part(key, one[key]) for key in differing if key in one) or "all" for one in settings]
 
 
 def _part(key: str, value: str) -> str:
