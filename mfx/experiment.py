@@ -14,7 +14,17 @@ from typing import Literal, Protocol
 from mfx import compose
 from mfx.errors import MetricError
 from mfx.interfaces import DataInfo, Epoch, Metric, Model, Ratings, RunInfo, Split
-from mfx.results import METRICS_FILE, Curves, Result, draw_curves, new_directory, write_config, write_json
+from mfx.results import (
+    METRICS_FILE,
+    Curves,
+    Result,
+    draw_curves,
+    new_directory,
+    save_model,
+    write_config,
+    write_identity,
+    write_json,
+)
 from mfx.tracking import environment
 from mfx.tracking.background import BackgroundRun
 from mfx.tracking.stages import StageClock
@@ -119,13 +129,14 @@ def execute(plan: compose.Plan, directory: Path, parent: str | None = None, list
         with stage("test"):
             test, not_on_test = _score(plan, model, split.train_and_valid, split.test, plan.metrics)
         with stage("save"):
-            _save(model, directory)
+            save_model(directory, model)
             if plan.config["figures"]:
                 _draw(plan, split, curves, best, test.get(plan.objective), directory)
         skipped |= not_on_test
         metrics = _finals(curves, best) | clock.metrics()
         metrics |= {f"valid/{name}": value for name, value in valid.items()}
         metrics |= {f"test/{name}": value for name, value in test.items()}
+        write_identity(directory, tracked.run_id, plan.name, f"valid/{plan.objective}", ratings, split)
         metrics = _record(metrics, facts, skipped, curves, directory, tracked)
     return Result(
         settings=plan.config,
@@ -258,13 +269,6 @@ def _finals(curves: Curves, best: int) -> dict[str, float]:
         return {}
     at_best = {name: values[best - 1] for name, values in curves.values.items() if name.startswith("train/")}
     return {"fit/epochs": float(curves.epochs), "fit/best_epoch": float(best), **at_best}
-
-
-def _save(model: Model, directory: Path) -> None:
-    if hasattr(model, "save"):
-        model.save(directory / "model")
-    else:
-        log.warning("The model is not saved: %s has no method save.", type(model).__name__)
 
 
 def _draw(plan: compose.Plan, split: Split, curves: Curves, best: int, test: float | None, directory: Path) -> None:

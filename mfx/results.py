@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import logging
 import math
 import re
 import secrets
@@ -13,12 +14,21 @@ from pathlib import Path
 from typing import Any
 
 from mfx.files import write_text
-from mfx.interfaces import Model, Split
+from mfx.interfaces import Model, Ratings, Split
 from mfx.tracking.store import mask
+
+log = logging.getLogger(__name__)
 
 CONFIG_FILE = "config.yaml"
 METRICS_FILE = "metrics.json"
+RUN_FILE = "run.json"
+MODEL = "model"
 FIGURES = "figures"
+STUDIES = "sweeps"
+"""Folder below ``runs/`` with the studies of sweeps."""
+STUDY_FILE = "study.json"
+BEST = "best"
+"""Folder of a study with the run of its best setting."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +130,21 @@ def write_config(directory: Path, config: Mapping[str, Any]) -> None:
     from omegaconf import OmegaConf
 
     write_text(directory / CONFIG_FILE, mask(OmegaConf.to_yaml(OmegaConf.create(dict(config)))))
+
+
+def write_identity(directory: Path, run_id: str, name: str, objective: str, ratings: Ratings, split: Split) -> None:
+    """Write ``run.json``: which run of the tracker this is, and the data and split it stands on."""
+    facts = {"run_id": run_id, "name": name, "objective": objective, "data": ratings.name}
+    facts |= {"data_fingerprint": ratings.fingerprint, "split_fingerprint": split.fingerprint}
+    write_json(directory / RUN_FILE, facts | {"split_rule": split.rule})
+
+
+def save_model(directory: Path, model: Model) -> None:
+    """Save the fitted model in a folder of its own; one that has no method for it is told in the log."""
+    if hasattr(model, "save"):
+        model.save(directory / MODEL)
+    else:
+        log.warning("The model is not saved: %s has no method save.", type(model).__name__)
 
 
 def draw_curves(

@@ -19,10 +19,9 @@ from mfx.sweep import space as spaces
 from mfx.sweep.settings import SweepSettings
 from mfx.sweep.space import Dimension, Point
 from mfx.sweep.study import StudyError
-from mfx.sweep.trial import STUDY_FILE
 
 SUBDIR = "hydra.sweep.subdir"
-ROOT = Path("runs") / "sweeps"
+ROOT = Path("runs") / results.STUDIES
 ELSEWHERE = ("tracking", "experiment_name", "run_name", "tags", "figures")
 """Choices that do not change what is tried, so that a sweep goes on under others."""
 BOOKKEEPING = ("storage", "batch", "study", "max_failures")
@@ -115,7 +114,7 @@ class SweepPlan:
         StudyError
             If the folder holds another sweep.
         """
-        path = self.folder / STUDY_FILE
+        path = self.folder / results.STUDY_FILE
         wanted = json.loads(json.dumps(self.identity))
         if path.is_file():
             found = json.loads(path.read_text(encoding="utf-8"))["identity"]

@@ -27,7 +27,6 @@ log = logging.getLogger(__name__)
 
 GRID_FILE = "grid.json"
 TIMES_FILE = "times.json"
-BEST_FOLDER = "best"
 RANDOM_SHARE = 2 / 3
 """Part of a time budget that random points may use."""
 
@@ -265,7 +264,7 @@ class _Sweep:
     def _finish(self) -> report.Outcome:
         """Refit the best setting, score it on test, mark it, and say what the sweep came to."""
         best = self.study.ranked()[0]
-        folder = self.study.folder / BEST_FOLDER
+        folder = self.study.folder / results.BEST
         again = (folder / results.METRICS_FILE).is_file()
         if not again:
             if folder.exists():

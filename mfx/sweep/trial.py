@@ -18,7 +18,6 @@ from mfx.errors import MFXError
 from mfx.interfaces import Split
 
 RESULT_FILE = "result.json"
-STUDY_FILE = "study.json"
 PREPARED = 2
 """Splits that a process keeps; more than one is needed only where settings of splits or data sets are searched."""
 
@@ -85,7 +84,7 @@ def _pruner(directory: Path, objective: str, record: dict[str, Any]) -> Callable
     """Report each epoch to Optuna, and end the fit when it says so."""
     from mfx.sweep import study
 
-    facts = json.loads((directory.parent.parent / STUDY_FILE).read_text(encoding="utf-8"))
+    facts = json.loads((directory.parent.parent / results.STUDY_FILE).read_text(encoding="utf-8"))
     trial = study.reporting(directory.parent.parent, facts["storage"], int(directory.name))
 
     def watch(number: int, point: dict[str, float]) -> None:
