@@ -104,7 +104,7 @@ def score(
     return Scores(values, skipped, per_user, by_slice, {} if lists is None else _curve(lists))
 
 
-def _per_user(metric: Metric, outcome: Outcome | None, means: DoubleArray | None) -> PerUser | None:
+def _per_user(metric: Any, outcome: Outcome | None, means: DoubleArray | None) -> PerUser | None:
     if isinstance(outcome, RatingOutcome) and isinstance(metric, RMSE | MAE):
         errors = np.abs(outcome.predicted.astype(np.float64) - outcome.actual)
         root = isinstance(metric, RMSE)
@@ -117,7 +117,7 @@ def _per_user(metric: Metric, outcome: Outcome | None, means: DoubleArray | None
 
 
 def _cut(
-    metric: Metric, outcome: Outcome | None, whole: PerUser, one: Slice, held_out: Ratings, users: Any
+    metric: Any, outcome: Outcome | None, whole: PerUser, one: Slice, held_out: Ratings, users: Any
 ) -> PerUser | None:
     """Return the part of a metric that belongs to a slice; None where items cannot be told apart."""
     if one.users is not None:
