@@ -26,6 +26,8 @@ WIDTH, HEIGHT = 6.4, 4.2
 DPI = 150
 SMALL, NORMAL, LARGE = 8.5, 10.0, 11.5
 INK, GREY, GRID = "#222222", "#595959", "#DDDDDD"
+COLOURS = "cividis"
+"""Runs evenly from dark to light, so that it reads the same in grey."""
 
 
 @dataclass(frozen=True)
