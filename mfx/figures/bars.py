@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -62,7 +63,7 @@ def distribution(
     if not whole:
         raise DataError("There are no ratings to draw.", "Choose another data set.")
     figure, axes = new_figure(title, caption)
-    gaps = [b - a for a, b in zip(values[:-1], values[1:], strict=True)]
+    gaps = [b - a for a, b in itertools.pairwise(values)]
     size = width or 0.8 * min(gaps, default=1.0)
     bars = axes.bar(values, counts, width=size, color=LINES[0].colour, edgecolor="white", linewidth=0.5)
     if len(values) <= 12:

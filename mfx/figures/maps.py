@@ -49,7 +49,7 @@ def popularity(
     paint = axes.pcolormesh(edges, heights, shown, cmap=f"{COLOURS}_r", norm=LogNorm(1.0, most), rasterized=True)
     middle = np.sqrt(np.asarray(edges[:-1]) * np.asarray(edges[1:]))
     there = np.isfinite(mean)
-    outline = {"color": "white", "linewidth": 4.2, "solid_capstyle": "round"}
+    outline: dict[str, Any] = {"color": "white", "linewidth": 4.2, "solid_capstyle": "round"}
     for values, dash, label in ((mean, "-", "mean of the bin"), (low, "--", "quartiles"), (high, "--", None)):
         axes.plot(middle[there], np.asarray(values)[there], **outline)
         axes.plot(

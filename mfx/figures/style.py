@@ -100,8 +100,8 @@ def _sheet(caption: str, width: float, height: float) -> Figure:
     figure = Figure(figsize=(width, whole), dpi=DPI, layout="constrained", facecolor="white")
     figure.get_layout_engine().set(rect=(0, below / whole, 1, 1 - below / whole))  # type: ignore[union-attr, call-arg]
     if lines:
-        place = {"x": 0.015 * WIDTH / width, "y": below / whole - 0.005}
-        figure.text(**place, s="\n".join(lines), fontsize=SMALL, color=GREY, va="top", linespacing=1.3)
+        x, y = 0.015 * WIDTH / width, below / whole - 0.005
+        figure.text(x, y, "\n".join(lines), fontsize=SMALL, color=GREY, va="top", linespacing=1.3)
     return figure
 
 
