@@ -7,9 +7,8 @@ import logging
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 from mfx import compose
 from mfx.errors import MetricError
@@ -26,7 +25,7 @@ from mfx.results import (
     write_json,
 )
 from mfx.tracking import environment
-from mfx.tracking.background import BackgroundRun
+from mfx.tracking.background import BackgroundRun, opened
 from mfx.tracking.stages import StageClock
 
 log = logging.getLogger(__name__)
@@ -176,19 +175,8 @@ def _tracked(plan: compose.Plan, directory: Path, parent: str | None) -> Iterato
     params = {name: text for name, text in compose.flatten(plan.config).items() if not name.startswith("tags.")}
     tags = environment.facts() | {"objective": plan.objective} | plan.config["tags"]
     info = RunInfo(plan.config["experiment_name"], plan.name, params, tags, parent, directory)
-    tracked = BackgroundRun(plan.tracker, info)
-    try:
+    with opened(plan.tracker, info) as tracked:
         yield tracked
-    except BaseException as error:
-        text = f"{type(error).__name__}: {error}".replace("\n", " ")[:500]
-        status: Literal["FAILED", "KILLED"] = "FAILED" if isinstance(error, Exception) else "KILLED"
-        for last_word in (partial(tracked.set_tags, {"error": text}), partial(tracked.finish, status)):
-            try:
-                last_word()
-            except Exception as second:  # what went wrong is worth more than what then goes wrong with the tracker
-                log.warning("The run could not be closed as it should: %s", second)
-        raise
-    tracked.finish("FINISHED")
 
 
 def _describe(plan: compose.Plan, ratings: Ratings, split: Split, tracked: BackgroundRun) -> dict[str, float]:

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from mfx.errors import DataError
 from mfx.figures.curves import UNITS
-from mfx.figures.style import GREY, INK, LINES, NORMAL, SMALL, new_figure
+from mfx.figures.style import COLOURS, GREY, INK, LINES, NORMAL, SMALL, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOURS = "cividis"
-"""Runs evenly from dark to light, so that it reads the same in grey."""
 MARKERS = {"defaults": ("D", "defaults"), "random": ("o", "random"), "grid": ("s", "grid")}
 EDGE = 95.0
 """Share of the trials, in percent, that the colours or the axis of values tell apart; worse ones look alike."""
