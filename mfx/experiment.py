@@ -21,6 +21,7 @@ from mfx.results import (
     new_directory,
     save_model,
     write_config,
+    write_curves,
     write_identity,
     write_json,
 )
@@ -287,6 +288,7 @@ def _record(
     tracked.log_metrics({name: kept[name] for name in kept if name not in curves.values})
     tracked.set_tags({f"skipped.{name.replace('@', '_at_')}": reason for name, reason in skipped.items()})
     everything = facts | kept
+    write_curves(directory, curves)
     write_json(directory / METRICS_FILE, everything)
     tracked.log_folder(directory)
     return everything

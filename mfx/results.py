@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 CONFIG_FILE = "config.yaml"
 METRICS_FILE = "metrics.json"
 RUN_FILE = "run.json"
+CURVES_FILE = "curves.json"
 MODEL = "model"
 FIGURES = "figures"
 STUDIES = "sweeps"
@@ -29,6 +30,10 @@ STUDIES = "sweeps"
 STUDY_FILE = "study.json"
 BEST = "best"
 """Folder of a study with the run of its best setting."""
+
+
+AFTER = "train/objective_after_"
+"""Beginning of the names of objectives after half-steps, as models report them."""
 
 
 @dataclass(frozen=True)
@@ -147,15 +152,27 @@ def save_model(directory: Path, model: Model) -> None:
         log.warning("The model is not saved: %s has no method save.", type(model).__name__)
 
 
+def write_curves(directory: Path, curves: Curves) -> None:
+    """Write the numbers of each epoch as ``curves.json``; null where one is not finite."""
+    kept = {
+        name: [value if math.isfinite(value) else None for value in values] for name, values in curves.values.items()
+    }
+    write_json(directory / CURVES_FILE, kept)
+
+
 def draw_curves(
     directory: Path, curves: Curves, metric: str, name: str, caption: str, chosen: int, test: float | None
 ) -> None:
-    """Draw the metric that was watched as ``learning_curve.png`` and the losses on train as ``objective.png``.
+    """Draw the metric that was watched and the losses on train.
 
-    Draws nothing for a model that does not iterate, and no figure without a finite number in it.
+    ``learning_curve.png`` has the metric on train and valid, ``objective.png`` the losses on train or, where the
+    model tells it, the objective after each half-step. A model with more half-steps than two gets ``dynamics.png``
+    as well, which has all of these side by side. Draws nothing for a model that does not iterate, and no figure
+    without a finite number in it.
     """
-    from mfx.figures import learning_curve, objective_curve, save
+    from mfx.figures import descent_curve, dynamics, learning_curve, objective_curve, save
 
+    place = directory / FIGURES
     parts = {
         part: curves.values[f"{part}/{metric}"] for part in ("train", "valid") if f"{part}/{metric}" in curves.values
     }
@@ -163,14 +180,32 @@ def draw_curves(
         figure = learning_curve(
             parts, metric=metric, title=f"{name}: {metric}", caption=caption, chosen=chosen, test=test
         )
-        save(figure, directory / FIGURES / "learning_curve.png")
+        save(figure, place / "learning_curve.png")
+    steps = half_steps(curves.values)
     losses = {key.removeprefix("train/"): values for key, values in curves.values.items() if key.startswith("train/")}
     losses.pop(metric, None)
-    if _drawable(losses):
-        save(
-            objective_curve(losses, title=f"{name}: losses on train", caption=caption),
-            directory / FIGURES / "objective.png",
-        )
+    if steps:
+        save(descent_curve(steps, title=f"{name}: objective", caption=caption), place / "objective.png")
+        if len(steps) > 2 and _drawable(parts):
+            figure = dynamics(
+                steps, parts, metric=metric, title=f"{name}: dynamics", caption=caption, chosen=chosen, test=test
+            )
+            save(figure, place / "dynamics.png")
+    elif _drawable(losses):
+        save(objective_curve(losses, title=f"{name}: losses on train", caption=caption), place / "objective.png")
+
+
+def half_steps(curves: Mapping[str, list[float]]) -> dict[str, list[float]]:
+    """Find the objective after each half-step of the epochs, in their order; empty where the model tells none.
+
+    An epoch ends with the users' step.
+    """
+    found = {
+        key.removeprefix(AFTER): values
+        for key, values in curves.items()
+        if key.startswith(AFTER) and "train/objective" in curves
+    }
+    return found | {"users": curves["train/objective"]} if found else {}
 
 
 def _drawable(parts: Mapping[str, list[float]]) -> bool:

@@ -281,7 +281,7 @@ def _judged(
 
 def _about(one: Slice, split: Split) -> dict[str, Any]:
     inside = one.ratings(split.test)
-    users = int(len(set(split.test.users[inside].tolist())))
+    users = len(set(split.test.users[inside].tolist()))
     return {"rule": one.rule, "ratings": int(inside.sum()), "users": users}
 
 

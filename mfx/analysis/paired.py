@@ -1,4 +1,4 @@
-"""Paired tests over users: is the difference between two models more than chance?
+"""Paired tests over users: whether the difference between two models is more than chance.
 
 Users are the unit: the ratings of one user are no independent observations. Everything here works on arrays.
 """
