@@ -28,6 +28,8 @@ FIGURES = "figures"
 STUDIES = "sweeps"
 """Folder below ``runs/`` with the studies of sweeps."""
 STUDY_FILE = "study.json"
+PARENT_FILE = "parent.json"
+"""In the folder of a sweep, or of a study: which run of the tracker groups its runs."""
 BEST = "best"
 """Folder of a study with the run of its best setting."""
 
@@ -123,6 +125,12 @@ def new_directory(root: Path, name: str) -> Path:
         except FileExistsError:
             continue
         return folder
+
+
+def by_number(folder: Path) -> tuple[int, str]:
+    """Sort key of the folders of a sweep's runs, NUMBER_NAME."""
+    first = folder.name.partition("_")[0]
+    return (int(first) if first.isdigit() else 0, folder.name)
 
 
 def write_json(path: Path, content: Any) -> None:

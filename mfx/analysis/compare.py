@@ -10,7 +10,7 @@ from typing import Any
 
 from mfx import compose
 from mfx.analysis.paired import CONFIDENCE, RESAMPLES, Difference, PerUser, differences
-from mfx.analysis.runs import FinishedRun, RunError
+from mfx.analysis.finished_run import FinishedRun, RunError
 from mfx.analysis.scores import Scores, score
 from mfx.analysis.slices import Slice, slices
 from mfx.compose.varying import varying

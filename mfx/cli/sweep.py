@@ -17,7 +17,6 @@ from mfx.errors import MFXError
 from mfx.interfaces import RunInfo, TrackedRun
 from mfx.sweep import SWEEPER
 
-PARENT_FILE = "parent.json"
 FAILURE_FILE = "failure.json"
 SUMMARY_FOLDER = "summary"
 NUISANCE = ("seed", "split.fold", "run_name")
@@ -74,8 +73,8 @@ def what(directory: Path, overrides: Sequence[str]) -> str:
 
 def _parent(directory: Path) -> dict[str, Any] | None:
     for folder in directory.parents:
-        if (folder / PARENT_FILE).is_file():
-            found: dict[str, Any] = json.loads((folder / PARENT_FILE).read_text(encoding="utf-8"))
+        if (folder / results.PARENT_FILE).is_file():
+            found: dict[str, Any] = json.loads((folder / results.PARENT_FILE).read_text(encoding="utf-8"))
             return found
     return None
 
@@ -102,7 +101,7 @@ def _open(config: Any, config_name: str) -> _OpenSweep:
     tags = {"sweep": "true", **{str(key): str(value) for key, value in first["tags"].items()}}
     info = RunInfo(first["experiment_name"], name[:250], {"overrides": " ".join(overrides)}, tags, None, directory)
     tracked: TrackedRun = tracker.start(info)
-    results.write_json(directory / PARENT_FILE, {"run_id": tracked.run_id, "swept": list(swept)})
+    results.write_json(directory / results.PARENT_FILE, {"run_id": tracked.run_id, "swept": list(swept)})
     return _OpenSweep(tracked, directory)
 
 
@@ -193,7 +192,7 @@ def _harvest(directory: Path) -> tuple[list[Finished], dict[str, str]]:
     from omegaconf import OmegaConf
 
     finished, failures = [], {}
-    for folder in sorted((path for path in directory.iterdir() if path.is_dir()), key=_number):
+    for folder in sorted((path for path in directory.iterdir() if path.is_dir()), key=results.by_number):
         numbers = folder / results.METRICS_FILE
         if folder.name == SUMMARY_FOLDER:
             continue
@@ -205,11 +204,6 @@ def _harvest(directory: Path) -> tuple[list[Finished], dict[str, str]]:
         else:
             failures[folder.name] = "it ended without a word"
     return finished, failures
-
-
-def _number(folder: Path) -> tuple[int, str]:
-    first = folder.name.partition("_")[0]
-    return (int(first) if first.isdigit() else 0, folder.name)
 
 
 def grouped(finished: Sequence[Finished]) -> Iterator[Group]:
