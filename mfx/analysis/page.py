@@ -195,4 +195,5 @@ def _figure(picture: Picture) -> str:
     # As an image, not as elements of the page: ids inside several SVGs would clash, and no script in one can run.
     image = f'<img src="data:{kind};base64,{content}" alt="{escape(picture.alt)}">'
     caption = f"<figcaption>{escape(picture.caption)}</figcaption>" if picture.caption else ""
-    return f"<figure{' class="broad"' if picture.wide else ''}>{image}{caption}</figure>"
+    kind = ' class="broad"' if picture.wide else ""
+    return f"<figure{kind}>{image}{caption}</figure>"

@@ -52,7 +52,7 @@ def overview(context: Context) -> Chapter:
     """Say how much there is."""
     facts = context.facts
     rows = [[label, facts[name]] for name, label in _LABELS.items() if name in facts]
-    shown = [[label, f"{percent(value, 3)}" if label.startswith("density") else value] for label, value in rows]
+    shown = [[label, percent(value, 3) if label.startswith("density") else value] for label, value in rows]
     sides = [
         [f"ratings per {side}", *(facts[f"per_{side}_{name}"] for name in ("min", "median", "mean", "max"))]
         for side in ("user", "item")

@@ -78,8 +78,8 @@ def corner(context: Context) -> Chapter:
     cells = counts.corner(ratings, users, items)
     filled = float(np.isfinite(cells).mean())
     text = (
-        f"The {users.size} most active users rated {percent(filled)} of the {items.size} most rated items; of all pairs of "
-        f"users and items {percent(context.facts['density'], 3)} are rated."
+        f"The {users.size} most active users rated {percent(filled)} of the {items.size} most rated items; of all "
+        f"pairs of users and items {percent(context.facts['density'], 3)} are rated."
     )
     draw = partial(
         maps.corner,
