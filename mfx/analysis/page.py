@@ -53,11 +53,14 @@ class Picture:
         What the figure shows, for people who cannot see it.
     caption : str
         A line below it, for what is not already written in the figure.
+    wide : bool
+        Whether it needs the whole width of the page.
     """
 
     path: Path
     alt: str
     caption: str = ""
+    wide: bool = False
 
 
 @dataclass(frozen=True)
@@ -192,4 +195,5 @@ def _figure(picture: Picture) -> str:
     # As an image, not as elements of the page: ids inside several SVGs would clash, and no script in one can run.
     image = f'<img src="data:{kind};base64,{content}" alt="{escape(picture.alt)}">'
     caption = f"<figcaption>{escape(picture.caption)}</figcaption>" if picture.caption else ""
-    return f"<figure>{image}{caption}</figure>"
+    kind = ' class="broad"' if picture.wide else ""
+    return f"<figure{kind}>{image}{caption}</figure>"

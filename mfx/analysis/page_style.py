@@ -22,11 +22,13 @@ th[scope=row] { font-weight: 500; }
 .number { text-align: right; }
 .figures { display: flex; flex-wrap: wrap; gap: 1.2rem; align-items: flex-start; margin: 1rem 0; }
 figure { margin: 0; flex: 1 1 24rem; max-width: 44rem; }
+figure.broad { flex-basis: 100%; max-width: none; }
 /* Figures are drawn on white, so they keep a white sheet in the dark. */
 figure img { display: block; width: 100%; height: auto; background: #fff; border: 1px solid var(--line);
   border-radius: 6px; box-sizing: border-box; padding: .6rem; }
 figcaption { color: var(--soft); font-size: .88rem; margin-top: .4rem; }
-pre { background: var(--box); border: 1px solid var(--line); border-radius: 6px; padding: .7rem .9rem; overflow-x: auto;
+pre { background: var(--box); border: 1px solid var(--line); border-radius: 6px; padding: .7rem .9rem;
+  white-space: pre-wrap; overflow-wrap: anywhere;
   font: .88rem/1.45 ui-monospace, "Cascadia Mono", Menlo, "Liberation Mono", monospace; }
 @media print {
   :root { color-scheme: light; --ink: #000; --paper: #fff; --soft: #444; --line: #bbb; --box: #fff; }
@@ -34,6 +36,5 @@ pre { background: var(--box); border: 1px solid var(--line); border-radius: 6px;
   nav { display: none; }
   h2 { break-after: avoid; }
   figure, tr { break-inside: avoid; }
-  pre { white-space: pre-wrap; }
 }
 """

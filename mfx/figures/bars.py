@@ -23,6 +23,14 @@ def compact(value: float) -> str:
     return f"{value / 1e6:,.3g} M" if abs(value) >= 1e6 else f"{value:,.4g}" if value % 1 else f"{value:,.0f}"
 
 
+def in_bytes(size: float) -> str:
+    """Write a size given in bytes: 5.4 kB, 873 kB, 1.2 MB, 70.4 GB (powers of 1,000)."""
+    for unit, power in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= power:
+            return f"{size / power:.3g} {unit}" if size < 1000 * power else f"{size / power:,.0f} {unit}"
+    return f"{size:.0f} bytes"
+
+
 def plain_axis(axes: Axes, axis: str) -> None:
     """Let an axis of counts write them as `compact` does."""
     from matplotlib.ticker import FuncFormatter
@@ -142,7 +150,7 @@ def _value(value: float) -> str:
 
 def sizes(
     names: Sequence[str],
-    megabytes: Sequence[float],
+    bytes_: Sequence[float],
     notes: Sequence[str],
     *,
     dense: float,
@@ -153,19 +161,20 @@ def sizes(
 
     Parameters
     ----------
-    names, megabytes, notes
-        Name, size in MB of 10^6 bytes, and note at the end of each bar.
+    names, bytes_, notes
+        Name, size in bytes, and note after the size at the end of each bar.
     dense : float
-        Megabytes of a full table of users and items.
+        Bytes of a full table of users and items.
     title, caption : str
         See `mfx.figures.style.new_figure`.
     """
     figure, axes = new_figure(title, caption, height=0.95 + 0.5 * (len(names) + 1))
-    shown = [*megabytes, dense]
+    shown = [size / 1e6 for size in (*bytes_, dense)]
+    ends = [f"{in_bytes(size)}{note}" for size, note in zip(bytes_, notes, strict=True)]
     places = list(range(len(shown)))
     colours = [LINES[0].colour] * len(names) + ["#BBBBBB"]
     bars = axes.barh(places, shown, height=0.6, color=colours)
-    axes.bar_label(bars, labels=[*notes, f"{dense:,.3g} MB"], fontsize=SMALL, color=INK, padding=4)
+    axes.bar_label(bars, labels=[*ends, in_bytes(dense)], fontsize=SMALL, color=INK, padding=4)
     axes.set_xscale("log")
     low = 10.0 ** _floor_log(min(size for size in shown if size > 0))
     axes.set_xlim(low, max(shown) ** 1.45 / low**0.45)
@@ -222,6 +231,7 @@ def over_time(dates: Sequence[Any], counts: Sequence[int], *, marked: int = 3, t
             else "right",
             fontsize=SMALL,
             color=INK,
+            bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1},
         )
         axes.plot([dates[place]], [counts[place]], marker="v", markersize=5, color=INK)
     axes.set_ylim(0, 1.12 * max(counts) or 1)

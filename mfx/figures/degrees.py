@@ -65,7 +65,8 @@ def rank_plot(curves: Mapping[str, Ranked], references: Mapping[str, Reference],
                 fit.least, color=GREY, linewidth=1, linestyle=":", label=f"fitted from {fit.least:,} ratings on"
             )
         _finish(axes, name)
-        axes.set_ylim(0.7, 3.0 * max(curve.counts))
+        fitted = max(references[name].counts) if name in references else 0.0
+        axes.set_ylim(0.7, max(3.0 * max(curve.counts), min(1.5 * fitted, 30.0 * max(curve.counts))))
     return figure
 
 

@@ -12,8 +12,16 @@ from mfx.figures.style import COLOURS, GRID, INK, LINES, NORMAL, SMALL, new_figu
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-EMPTY = "#F2F2F2"
-"""Cells without a value: lighter than every colour of the map, and no white, which the page is."""
+LIGHTEST = 0.14
+"""Where the map of colours begins, so that its lightest colour is clearly darker than an empty cell, in grey too."""
+
+
+def _colours() -> Any:
+    import matplotlib
+    import numpy as np
+    from matplotlib.colors import ListedColormap
+
+    return ListedColormap(matplotlib.colormaps[f"{COLOURS}_r"](np.linspace(LIGHTEST, 1.0, 256)))
 
 
 def popularity(
@@ -46,7 +54,7 @@ def popularity(
     figure, axes = new_figure(title, caption, width=7.2, height=4.4)
     shown = np.ma.masked_equal(np.asarray(cells, dtype=np.float64).T, 0.0)
     most = max(float(shown.max()), 2.0)
-    paint = axes.pcolormesh(edges, heights, shown, cmap=f"{COLOURS}_r", norm=LogNorm(1.0, most), rasterized=True)
+    paint = axes.pcolormesh(edges, heights, shown, cmap=_colours(), norm=LogNorm(1.0, most), rasterized=True)
     middle = np.sqrt(np.asarray(edges[:-1]) * np.asarray(edges[1:]))
     there = np.isfinite(mean)
     outline: dict[str, Any] = {"color": "white", "linewidth": 4.2, "solid_capstyle": "round"}
@@ -78,7 +86,7 @@ def popularity(
 
 
 def corner(cells: Any, low: float, high: float, *, title: str, caption: str) -> Figure:
-    """Draw the ratings of the most active users and most rated items as colours; empty cells are light grey.
+    """Draw the ratings of the most active users and most rated items as colours; empty cells are white.
 
     Parameters
     ----------
@@ -91,9 +99,8 @@ def corner(cells: Any, low: float, high: float, *, title: str, caption: str) -> 
     """
     figure, axes = new_figure(title, caption, width=6.8, height=5.6)
     rows, columns = cells.shape
-    axes.set_facecolor(EMPTY)
     paint = axes.imshow(
-        cells, cmap=f"{COLOURS}_r", vmin=low, vmax=high, extent=(0.5, columns + 0.5, rows + 0.5, 0.5), aspect="auto"
+        cells, cmap=_colours(), vmin=low, vmax=high, extent=(0.5, columns + 0.5, rows + 0.5, 0.5), aspect="auto"
     )
     axes.grid(visible=False)
     for axis, size in (("x", columns), ("y", rows)):
@@ -183,8 +190,7 @@ def shares(names: Sequence[str], cells: Any, *, title: str, caption: str) -> Fig
     np.fill_diagonal(shown, np.nan)
     top = float(np.nanmax(shown)) if np.isfinite(shown).any() else 1.0
     top = top or 1.0
-    axes.set_facecolor(EMPTY)
-    paint = axes.imshow(shown, cmap=f"{COLOURS}_r", vmin=0.0, vmax=top, aspect="auto")
+    paint = axes.imshow(shown, cmap=_colours(), vmin=0.0, vmax=top, aspect="auto")
     for row in range(len(names)):
         for column in range(len(names)):
             value = shown[row, column]

@@ -141,3 +141,16 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
             f"The figure {target} cannot be written: {error.strerror}.", "Choose another folder."
         ) from error
     return target
+
+
+def save_both(figure: Figure, stem: Path) -> tuple[Path, Path]:
+    """Write a figure as STEM.png and STEM.svg; it is laid out once for both, which halves the work.
+
+    Returns
+    -------
+    tuple of pathlib.Path
+        The PNG and the SVG.
+    """
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    return save(figure, stem.with_name(f"{stem.name}.png")), save(figure, stem.with_name(f"{stem.name}.svg"))

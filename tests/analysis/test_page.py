@@ -86,6 +86,12 @@ def test_a_figure_is_copied_into_the_page(picture):
     assert base64.b64decode(content) == picture.read_bytes()
 
 
+def test_a_wide_figure_takes_the_whole_width(picture):
+    figures = [Picture(picture, "a"), Picture(picture, "b", wide=True)]
+    reader = read(render(Page("t", "l", [Section("s", pictures=figures)])))
+    assert [one.get("class") for one in reader.all("figure")] == [None, "broad"]
+
+
 def test_links_lead_to_sections(picture):
     reader = read(render(page(picture)))
     targets = [section["id"] for section in reader.all("section")]

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from mfx.analysis.explore import counts, layout
-from mfx.analysis.explore.exhibits import Chapter, Exhibit
+from mfx.analysis.explore.exhibits import Chapter, Exhibit, percent
 from mfx.analysis.explore.plan import ExploreSettings
 from mfx.analysis.page import Table
 from mfx.interfaces import Ratings
@@ -52,7 +52,7 @@ def overview(context: Context) -> Chapter:
     """Say how much there is."""
     facts = context.facts
     rows = [[label, facts[name]] for name, label in _LABELS.items() if name in facts]
-    shown = [[label, f"{value:.3%}" if label.startswith("density") else value] for label, value in rows]
+    shown = [[label, percent(value, 3) if label.startswith("density") else value] for label, value in rows]
     sides = [
         [f"ratings per {side}", *(facts[f"per_{side}_{name}"] for name in ("min", "median", "mean", "max"))]
         for side in ("user", "item")
@@ -80,7 +80,7 @@ def distribution(context: Context) -> Chapter:
     share = found.counts / found.counts.sum()
     mode = int(found.counts.argmax())
     what = "value" if found.width is None else f"bin of width {found.width:.3g} around"
-    text = f"The most frequent {what} is {found.values[mode]:g}, {share[mode]:.1%} of all ratings."
+    text = f"The most frequent {what} is {found.values[mode]:g}, {percent(share[mode])} of all ratings."
     draw = partial(
         bars.distribution,
         found.values.tolist(),
@@ -105,8 +105,8 @@ def most(context: Context) -> Chapter:
     names = counts.titles(ratings.catalogue, items)
     share = by_user[0] / len(ratings), by_item[0] / context.facts["users"]
     text = (
-        f"User {user_ids[0]} gave the most ratings, {by_user[0]:,} ({share[0]:.2%} of all). "
-        f"“{names[0]}” got the most, {by_item[0]:,}: {share[1]:.1%} of the users rated it."
+        f"User {user_ids[0]} gave the most ratings, {by_user[0]:,} ({percent(share[0], 2)} of all). "
+        f"“{names[0]}” got the most, {by_item[0]:,}: {percent(share[1])} of the users rated it."
     )
     draw_users = partial(
         bars.ranking,
@@ -169,23 +169,20 @@ def memory(context: Context) -> Chapter:
 
     found = layout.measure(context.ratings)
     names = [part.name for part in found.parts]
-    notes = [
-        f"{part.bytes / 1e6:,.3g} MB" + ("" if part.seconds is None else f", built in {_seconds(part.seconds)}")
-        for part in found.parts
-    ]
+    notes = ["" if part.seconds is None else f", built in {_seconds(part.seconds)}" for part in found.parts]
     whole = sum(part.bytes for part in found.parts)
     text = (
         f"Raw ids become positions in two sorted arrays; {found.ids_per_second / 1e6:,.3g} million ids are looked up "
         f"in a second. Both sparse layouts were built in {_seconds(sum(part.seconds or 0.0 for part in found.parts))}. "
-        f"Together {whole / 1e6:,.4g} MB, {whole / len(context.ratings):.1f} bytes a rating; a full table would take "
-        f"{found.dense_bytes / 1e6:,.4g} MB."
+        f"Together {bars.in_bytes(whole)}, {whole / len(context.ratings):.1f} bytes a rating; a full table would take "
+        f"{bars.in_bytes(found.dense_bytes)}."
     )
     draw = partial(
         bars.sizes,
         names,
-        [part.bytes / 1e6 for part in found.parts],
+        [part.bytes for part in found.parts],
         notes,
-        dense=found.dense_bytes / 1e6,
+        dense=found.dense_bytes,
         title="What the ratings take in memory",
         caption=f"{context.whole} Sizes of arrays and times were measured on this machine.",
     )

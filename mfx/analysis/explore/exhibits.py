@@ -26,6 +26,8 @@ class Exhibit:
         Makes the figure; None where a table says it better.
     alt : str
         What the figure shows, for people who cannot see it.
+    wide : bool
+        Whether the figure needs the whole width of the page.
     more : mapping of str to Table
         Further numbers behind the same figure, by what is added to the name.
     """
@@ -35,6 +37,7 @@ class Exhibit:
     draw: Callable[[], Figure] | None = None
     alt: str = ""
     more: dict[str, Table] = field(default_factory=dict)
+    wide: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,3 +48,8 @@ class Chapter:
     prose: Sequence[str]
     exhibits: Sequence[Exhibit] = ()
     tables: Sequence[Table] = ()
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """Write a share for people: 0.2659 is 26.6 %."""
+    return f"{100 * share:.{digits}f} %"

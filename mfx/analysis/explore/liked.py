@@ -8,7 +8,7 @@ import numpy as np
 
 from mfx.analysis.explore import counts, tastes
 from mfx.analysis.explore.chapters import Context
-from mfx.analysis.explore.exhibits import Chapter, Exhibit
+from mfx.analysis.explore.exhibits import Chapter, Exhibit, percent
 from mfx.analysis.page import Table
 from mfx.interfaces import DoubleArray, Features, PointerArray
 
@@ -78,8 +78,8 @@ def corner(context: Context) -> Chapter:
     cells = counts.corner(ratings, users, items)
     filled = float(np.isfinite(cells).mean())
     text = (
-        f"The {users.size} most active users rated {filled:.1%} of the {items.size} most rated items; of all pairs of "
-        f"users and items {context.facts['density']:.3%} are rated."
+        f"The {users.size} most active users rated {percent(filled)} of the {items.size} most rated items; of all "
+        f"pairs of users and items {percent(context.facts['density'], 3)} are rated."
     )
     draw = partial(
         maps.corner,
@@ -87,7 +87,7 @@ def corner(context: Context) -> Chapter:
         ratings.scale.low,
         ratings.scale.high,
         title=f"Ratings of the {users.size} most active users and {items.size} most rated items",
-        caption=f"{context.whole} Light grey: no rating ({1 - filled:.1%} of the cells).",
+        caption=f"{context.whole} White: no rating ({percent(1 - filled)} of the cells).",
     )
     rows = [
         [ratings.catalogue.user_ids[users[row]], ratings.catalogue.item_ids[items[column]], float(cells[row, column])]
@@ -167,7 +167,7 @@ def genres(context: Context) -> Chapter:
         flat = [divmod(int(one), len(names)) for one in np.argsort(-inside, axis=None, kind="stable")[:3]]
         text.append(
             "The strongest ties: "
-            + "; ".join(f"{pairs[a, b]:.0%} of {names[a]} is {names[b]} too" for a, b in flat)
+            + "; ".join(f"{percent(pairs[a, b], 0)} of {names[a]} is {names[b]} too" for a, b in flat)
             + "."
         )
         rows = [[names[a], names[b], pairs[a, b]] for a in range(len(names)) for b in range(len(names))]
@@ -183,6 +183,7 @@ def genres(context: Context) -> Chapter:
                     caption=f"{whole} Row A, column B; the most frequent genre first.{left}",
                 ),
                 f"A heat map of the share of items with genre A that carry genre B. {text[1]}",
+                wide=True,
             )
         )
     return Chapter(heading, text, exhibits)
@@ -192,7 +193,7 @@ def _frequency_text(features: Features, found: PointerArray, name: str, most: in
     without = int(np.count_nonzero(np.diff(features.indptr) == 0))
     none = f" {without:,} items have no genre." if without else ""
     share = most / len(features)
-    return f"{np.count_nonzero(found)} genres; the most frequent is {name}, on {share:.0%} of the items.{none}"
+    return f"{np.count_nonzero(found)} genres; the most frequent is {name}, on {percent(share, 0)} of the items.{none}"
 
 
 def best(context: Context, means: DoubleArray) -> Chapter:
@@ -224,9 +225,9 @@ def best(context: Context, means: DoubleArray) -> Chapter:
                     bars.ranking,
                     names,
                     value,
-                    x_label="Mean rating (rating points; the axis does not begin at the lowest rating)",
+                    x_label="Mean rating (rating points)",
                     title=f"The {items.size} best rated items with at least {least:,} ratings",
-                    caption=f"{context.whole} In brackets: ratings.",
+                    caption=f"{context.whole} In brackets: ratings. The axis does not begin at the lowest.",
                     notes=[f"{mean:.2f} ({size:,})" for mean, size in zip(value, count, strict=True)],
                     start=start,
                 ),

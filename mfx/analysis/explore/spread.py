@@ -10,7 +10,7 @@ import numpy as np
 
 from mfx.analysis.explore import degrees
 from mfx.analysis.explore.chapters import Context
-from mfx.analysis.explore.exhibits import Chapter, Exhibit
+from mfx.analysis.explore.exhibits import Chapter, Exhibit, percent
 from mfx.analysis.page import Table
 from mfx.interfaces import PointerArray
 
@@ -60,9 +60,12 @@ def whole(context: Context) -> Chapter:
         draw,
         "Two log-log plots of ratings against rank, users and items, with fitted lines. " + " ".join(text),
         {"fit": fit},
+        wide=True,
     )
-    halves = [f"The top 1 % of {side} hold {_top_share(found):.0%} of the ratings." for side, found in sides.items()]
-    return Chapter("Users and items by number of ratings", [" ".join(halves), FITTED, *text], [exhibit])
+    halves = [
+        f"The top 1 % of {side} hold {percent(_top_share(found), 0)} of the ratings." for side, found in sides.items()
+    ]
+    return Chapter("Users and items by number of ratings", [" ".join(halves), *text], [exhibit])
 
 
 def _top_share(found: PointerArray) -> float:
@@ -126,6 +129,6 @@ def parts(context: Context, name: str, rule: str, found: Mapping[str, PartCounts
     table = Table(["part", "ratings", "users", "items"], sizes)
     alt = f"Two log-log plots of ratings against rank in train, valid and test, users and items. {shown} ratings."
     exhibit = Exhibit(
-        "degrees_by_part", Table(["side", "part", "rank", "ratings"], numbers), draw, alt, {"sizes": table}
+        "degrees_by_part", Table(["side", "part", "rank", "ratings"], numbers), draw, alt, {"sizes": table}, wide=True
     )
     return Chapter("After the split", prose, [exhibit], [table])

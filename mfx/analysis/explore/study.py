@@ -163,15 +163,13 @@ def _section(chapter: Chapter, folder: Path) -> Section:
 
 
 def _written(exhibit: Exhibit, folder: Path) -> Picture | None:
-    from mfx.figures import save
+    from mfx.figures.style import save_both
 
     for suffix, table in {"": exhibit.numbers, **exhibit.more}.items():
         write_csv(folder / f"{exhibit.name}{'_' if suffix else ''}{suffix}.csv", table)
     if exhibit.draw is None:
         return None
-    figure = exhibit.draw()
-    save(figure, folder / f"{exhibit.name}.png")
-    return Picture(save(figure, folder / f"{exhibit.name}.svg"), exhibit.alt)
+    return Picture(save_both(exhibit.draw(), folder / exhibit.name)[1], exhibit.alt, wide=exhibit.wide)
 
 
 def write_csv(path: Path, table: Table) -> None:
