@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mfx import compose
-from mfx.analysis.paired import CONFIDENCE, RESAMPLES, Difference, PerUser, differences
 from mfx.analysis.finished_run import FinishedRun, RunError
+from mfx.analysis.paired import CONFIDENCE, RESAMPLES, Difference, PerUser, differences
 from mfx.analysis.scores import Scores, score
 from mfx.analysis.slices import Slice, slices
 from mfx.compose.varying import varying

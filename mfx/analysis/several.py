@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mfx import results
 from mfx.analysis.finished_run import RUNS, FinishedRun, RunError, open_run
-from mfx.analysis.runs import find
+from mfx.analysis.runs import BEST_OF, find
 
 
 def expand(reference: str, root: Path = RUNS) -> list[FinishedRun]:
@@ -41,3 +41,12 @@ def _places(wanted: str, root: Path) -> list[Path]:
         return []
     tokens = [path for path in root.glob("*/*_sweep_*") if wanted in (path.name, path.name.rpartition("_")[2])]
     return [Path(wanted).expanduser().absolute(), root.absolute() / wanted, *tokens]
+
+
+def study_of(reference: str, root: Path = RUNS) -> Path | None:
+    """Return the folder of the study that a reference names; None where it means something else."""
+    wanted = reference.strip().removeprefix(BEST_OF).strip()
+    for place in (root.absolute() / results.STUDIES / wanted, Path(wanted).expanduser().absolute(), root / wanted):
+        if wanted and (place / results.STUDY_FILE).is_file():
+            return place.absolute()
+    return None

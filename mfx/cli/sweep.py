@@ -16,6 +16,7 @@ from mfx.compose.varying import varying
 from mfx.errors import MFXError
 from mfx.interfaces import RunInfo, TrackedRun
 from mfx.sweep import SWEEPER
+from mfx.sweep.plan import preset
 
 FAILURE_FILE = "failure.json"
 SUMMARY_FOLDER = "summary"
@@ -90,7 +91,8 @@ def _open(config: Any, config_name: str) -> _OpenSweep:
 
     directory = Path(str(config.hydra.sweep.dir)).absolute()
     directory.mkdir(parents=True, exist_ok=True)
-    overrides = [str(override) for override in config.hydra.overrides.task]
+    typed = [str(override) for override in config.hydra.overrides.task]
+    overrides = [*preset(config.hydra.sweeper.get("params") or {}, typed), *typed]
     # Every sweep has a first run; the tracker, experiment and tags of the parent are those of that run.
     shared = [str(one) for one in config.hydra.overrides.hydra if "hydra.searchpath" in str(one)]
     first = compose.complete(hydra.compose(config_name, overrides=[*_first(overrides), *shared]))

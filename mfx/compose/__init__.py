@@ -7,7 +7,7 @@ defaults come from the class.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ __all__ = [
     "Plan",
     "build",
     "check_folder",
+    "command",
     "complete",
     "compose",
     "conf_dir",
@@ -72,6 +73,13 @@ def fill_store() -> None:
     store.store(name="schema", node=nodes.typed(nodes.root_class()), provider="mfx")
     plugin_folders(conf_dir())  # so that clashes are reported before anything is composed
     register_search_path(conf_dir())
+
+
+def command(config: Mapping[str, Any]) -> str:
+    """Write the shortest command line that makes a run with this resolved configuration again."""
+    from mfx.compose import words
+
+    return words.command(config, conf_dir())
 
 
 def preset_folders(extra: Sequence[Path] = ()) -> list[Path]:

@@ -259,7 +259,11 @@ def _cut(tried: Sequence[Tried], higher_is_better: bool) -> str:
 
 
 def _ordered(values: Sequence[Any]) -> list[Any]:
-    return list(values) if any(isinstance(value, str) for value in values) else sorted(values)
+    """Sort values that are numbers, or texts that say numbers; other choices stay in their order."""
+    try:
+        return sorted(values, key=float)
+    except ValueError:
+        return list(values)
 
 
 def _short(name: str) -> str:

@@ -24,6 +24,9 @@ def fill_store() -> None:
 class SweepSettings(Component):
     """Stages, budgets and bookkeeping of a sweep."""
 
+    params: dict[str, str] = setting({})
+    """What presets search: settings with their values in Hydra's grammar. Where there are any, nothing that is not
+    typed is searched beside them; what is typed for the same setting replaces them."""
     random_trials: int = setting(40, ge=1)
     """Random points, beside trial 0, which is the defaults."""
     grid_points: int = setting(5, ge=0)

@@ -57,7 +57,8 @@ def sweep(
         Overrides as typed; those that give several values are searched.
     """
     with compose.explained():
-        made = plan(SweepSettings(**settings), config, arguments)
+        params = {str(key): str(value) for key, value in settings.pop("params", {}).items()}
+        made = plan(SweepSettings(**settings, params=params), config, arguments)
     loader.searched = made.quick
     made.keep_or_compare()
     study = Study(made.folder, made.settings.storage, made.higher_is_better, made.space)
@@ -278,6 +279,7 @@ class _Sweep:
         if not again or not (self.study.folder / report.SUMMARY_FOLDER / "summary.json").is_file():
             if self.plan.defaults["figures"]:
                 report.draw(self, outcome)
+            report.write_table(self, outcome)
             results.write_json(self.study.folder / report.SUMMARY_FOLDER / "summary.json", outcome.as_json())
             self.tracked.mark_best(best.number)
             self.tracked.on_parent(lambda run: report.record(run, outcome))
