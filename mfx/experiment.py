@@ -17,6 +17,7 @@ from mfx.results import (
     METRICS_FILE,
     Curves,
     Result,
+    description,
     draw_curves,
     new_directory,
     save_model,
@@ -137,6 +138,7 @@ def execute(plan: compose.Plan, directory: Path, parent: str | None = None, list
         metrics |= {f"valid/{name}": value for name, value in valid.items()}
         metrics |= {f"test/{name}": value for name, value in test.items()}
         write_identity(directory, tracked.run_id, plan.name, f"valid/{plan.objective}", ratings, split)
+        tracked.set_tags({"description": description(plan.config, metrics, split.rule)})
         metrics = _record(metrics, facts, skipped, curves, directory, tracked)
     return Result(
         settings=plan.config,
@@ -174,7 +176,8 @@ def validate(plan: compose.Plan, split: Split, on_point: OnPoint) -> Validated:
 def _tracked(plan: compose.Plan, directory: Path, parent: str | None) -> Iterator[BackgroundRun]:
     """Open a run in the tracker, and close it with the status that the block ends with."""
     params = {name: text for name, text in compose.flatten(plan.config).items() if not name.startswith("tags.")}
-    tags = environment.facts() | {"objective": plan.objective} | plan.config["tags"]
+    chosen = {group: str(plan.config[group]["name"]) for group in ("dataset", "split", "model")}
+    tags = environment.facts() | chosen | {"objective": plan.objective} | plan.config["tags"]
     info = RunInfo(plan.config["experiment_name"], plan.name, params, tags, parent, directory)
     with opened(plan.tracker, info) as tracked:
         yield tracked

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mfx import compose
 from mfx.files import write_text
 from mfx.interfaces import Model, Ratings, Split
 from mfx.tracking.store import mask
@@ -150,6 +151,28 @@ def write_identity(directory: Path, run_id: str, name: str, objective: str, rati
     facts = {"run_id": run_id, "name": name, "objective": objective, "data": ratings.name}
     facts |= {"data_fingerprint": ratings.fingerprint, "split_fingerprint": split.fingerprint}
     write_json(directory / RUN_FILE, facts | {"split_rule": split.rule})
+
+
+def description(config: Mapping[str, Any], metrics: Mapping[str, float], rule: str) -> str:
+    """Describe a run for people who meet it in a tracker: what for, its numbers, and how to run it again (Markdown)."""
+    names = dict.fromkeys(name.partition("/")[2] for name in metrics if name.startswith(("valid/", "test/")))
+    given = config["tags"].get("description")
+    chosen = " · ".join(str(config[group]["name"]) for group in ("dataset", "split", "model"))
+    lines = [
+        *([given, ""] if given else []),
+        f"**{chosen}**",
+        "",
+        f"Split: {rule}.",
+        "",
+        "| | valid | test |",
+        "|---|---:|---:|",
+    ]
+    for name in names:
+        cells = (metrics.get(f"{part}/{name}") for part in ("valid", "test"))
+        lines.append(f"| {name} | " + " | ".join("" if value is None else f"{value:.4f}" for value in cells) + " |")
+    if "fit/best_epoch" in metrics:
+        lines += ["", f"Best epoch on valid: {metrics['fit/best_epoch']:.0f} of {metrics['fit/epochs']:.0f}."]
+    return "\n".join([*lines, "", f"Again: `{compose.command(config)}`"])
 
 
 def save_model(directory: Path, model: Model) -> None:

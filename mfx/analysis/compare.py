@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mfx import compose
 from mfx.analysis.finished_run import FinishedRun, RunError
 from mfx.analysis.paired import CONFIDENCE, RESAMPLES, Difference, PerUser, differences
+from mfx.analysis.same_split import flat, label, one_split
 from mfx.analysis.scores import Scores, score
 from mfx.analysis.slices import Slice, slices
 from mfx.compose.varying import varying
 from mfx.errors import MetricError
 from mfx.interfaces import Metric, Split
 from mfx.metrics.names import create_metrics, full_name
-
-APART = ("dataset", "split")
-"""Groups of settings that decide what runs are scored on."""
-ELSEWHERE = ("tracking.", "tags.", "run_name", "experiment_name", "figures", "metrics", "evaluation.")
-"""Settings that change nothing about a model."""
 
 
 @dataclass(frozen=True)
@@ -139,8 +133,8 @@ def compare(runs: Sequence[FinishedRun], metrics: Sequence[str] | None = None, s
     """
     if len({run.folder for run in runs}) < len(runs) or len(runs) < 2:
         raise RunError("A comparison needs at least two different runs.", "Name two: mfx compare RUN RUN")
-    flat = [_flat(run) for run in runs]
-    split = _one_split(runs)
+    known = [flat(run) for run in runs]
+    split = one_split(runs)
     made = _metrics(runs, metrics)
     main = _main(runs, made)
     history, test = split.train_and_valid, split.test
@@ -158,7 +152,7 @@ def compare(runs: Sequence[FinishedRun], metrics: Sequence[str] | None = None, s
     return Comparison(
         runs=list(runs),
         labels=labels,
-        settings={name: [one.get(name, "") for one in flat] for name in varying(flat)},
+        settings={name: [one.get(name, "") for one in known] for name in varying(known)},
         metrics=made,
         main=main,
         scores=scores,
@@ -169,54 +163,6 @@ def compare(runs: Sequence[FinishedRun], metrics: Sequence[str] | None = None, s
         notes=_notes(runs, labels, scores),
         caption=f"{test.name}, {runs[0].config['split']['name']} split, {len(test):,} ratings of test.",
         seed=seed,
-    )
-
-
-def label(runs: Sequence[FinishedRun]) -> list[str]:
-    """Give runs short, distinct names: their own, with the settings that differ where several share one."""
-    names = [run.name for run in runs]
-    found = []
-    for run, name in zip(runs, names, strict=True):
-        alike = [_flat(one) for one, other in zip(runs, names, strict=True) if other == name]
-        mine = _flat(run)
-        told = [f"{key.removeprefix('model.')}={mine[key]}" for key in varying(alike) if key in mine]
-        found.append(" ".join([name, *told[:4]]))
-    again = Counter(found)
-    return [f"{one} {run.folder.name[-4:]}" if again[one] > 1 else one for one, run in zip(found, runs, strict=True)]
-
-
-def _flat(run: FinishedRun) -> dict[str, str]:
-    flat = compose.flatten(run.config)
-    seed = flat.get("seed")
-    return {
-        name: text
-        for name, text in flat.items()
-        if not name.startswith(ELSEWHERE) and not (name.endswith(".seed") and text == seed)
-    }
-
-
-def _one_split(runs: Sequence[FinishedRun]) -> Split:
-    """Return the split that all runs share, or say why there is none."""
-    first = runs[0]
-    known = [run.identity.get("split_fingerprint") for run in runs]
-    for run, fingerprint in zip(runs[1:], known[1:], strict=True):
-        if None not in (fingerprint, known[0]) and fingerprint != known[0]:
-            raise _other_split(first, run)
-    split = first.split
-    for run, fingerprint in zip(runs[1:], known[1:], strict=True):
-        if fingerprint is None and run.split.fingerprint != split.fingerprint:
-            raise _other_split(first, run)
-    return split
-
-
-def _other_split(one: FinishedRun, other: FinishedRun) -> RunError:
-    first, second = _flat(one), _flat(other)
-    keys = [key for key in {**first, **second} if key.partition(".")[0] in (*APART, "seed")]
-    told = [f"{key} is {first.get(key)} and {second.get(key)}" for key in keys if first.get(key) != second.get(key)]
-    why = "; ".join(told[:4]) or "the data changed between them"
-    return RunError(
-        f"{one.name} and {other.name} were scored on different splits: {why}. Their numbers cannot be compared.",
-        "Run one of them again with the other's data and split.",
     )
 
 

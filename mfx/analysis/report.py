@@ -9,10 +9,11 @@ from typing import Any
 
 from mfx import compose, results
 from mfx.analysis import compare_files
-from mfx.analysis.compare import Comparison, Tested, compare, label
+from mfx.analysis.compare import Comparison, Tested, compare
 from mfx.analysis.finished_run import RUNS, FinishedRun
 from mfx.analysis.page import Page, Picture, Section, Table, write
 from mfx.analysis.report_study import study_sections
+from mfx.analysis.same_split import label
 
 FOLDER = "reports"
 PARTS = ("train", "valid", "test")
@@ -133,7 +134,10 @@ def _data(run: FinishedRun, where: str) -> Section:
         for part in PARTS
     ]
     leaks = [
-        [key.partition("_")[2].replace("_", " "), *(audit.get(f"{part}_{key.partition('_')[2]}") for part in PARTS[1:])]
+        [
+            key.partition("_")[2].replace("_", " "),
+            *(_fact(audit, f"{part}_{key.partition('_')[2]}") for part in PARTS[1:]),
+        ]
         for key in audit
         if key.startswith("test_")
     ]
@@ -198,7 +202,12 @@ def _drawn(run: FinishedRun) -> list[Path]:
 
 
 def _figures(run: FinishedRun, name: str) -> Section:
-    return Section(f"Fit of {name}", [], [], [Picture(path, f"{_alt(path)}: {name}") for path in _drawn(run)])
+    return Section(
+        f"Fit of {name}",
+        [],
+        [],
+        [Picture(path, f"{_alt(path)}: {name}", wide=path.stem == "dynamics") for path in _drawn(run)],
+    )
 
 
 def _alt(path: Path) -> str:
@@ -219,6 +228,11 @@ def _settings(runs: Sequence[FinishedRun]) -> dict[str, str]:
         for name, value in flat[0].items()
         if not name.startswith("tags.") and all(one.get(name) == value for one in flat)
     }
+
+
+def _fact(audit: dict[str, float], name: str) -> int | float | None:
+    value = audit.get(name)
+    return int(value) if value is not None and float(value).is_integer() else value
 
 
 def _four(value: float | None) -> str | None:

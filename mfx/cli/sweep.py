@@ -12,6 +12,7 @@ from typing import Any, Literal
 from hydra.experimental.callback import Callback
 
 from mfx import compose, registry, results
+from mfx.compose.nodes import GROUPS
 from mfx.compose.varying import varying
 from mfx.errors import MFXError
 from mfx.interfaces import RunInfo, TrackedRun
@@ -70,6 +71,13 @@ def what(directory: Path, overrides: Sequence[str]) -> str:
     """Say which run of its sweep this is: the overrides that differ between its runs, or else all of them."""
     swept = (_parent(directory) or {}).get("swept", [])
     return " ".join([one for one in overrides if one.partition("=")[0] in swept] or overrides) or "defaults"
+
+
+def name_of(directory: Path, overrides: Sequence[str], label: str) -> str | None:
+    """Name a run of a sweep after what sets it apart, such as ``als_temporal factors=20``; None: its label says it."""
+    parts = what(directory, overrides).split(" ")
+    told = [one.removeprefix("model.") for one in parts if "=" in one and one.partition("=")[0] not in GROUPS]
+    return f"{label} {' '.join(told)}"[:250] if told else None
 
 
 def _parent(directory: Path) -> dict[str, Any] | None:

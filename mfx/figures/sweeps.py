@@ -85,6 +85,10 @@ def search_scatter(
             label=label,
             zorder=3,
         )
+    if len(over) == 1 and all(list(one.point) == list(over) for one in tried):
+        ordered = sorted(tried, key=lambda one: one.point[x])
+        ends = [min(max(one.value, low), high) for one in ordered]
+        axes.plot([one.point[x] for one in ordered], ends, color=GREY, linewidth=1.2, zorder=2)
     axes.plot(
         [best.point[x]],
         [best.point[over[1]] if len(over) == 2 else best.value],
@@ -101,7 +105,8 @@ def search_scatter(
         if name in logs:
             _log_axis(axes, axis)
     axes.set_xlabel(_setting(x, logs), fontsize=NORMAL, color=INK)
-    axes.set_ylabel(_setting(over[1], logs) if len(over) == 2 else _metric(metric), fontsize=NORMAL, color=INK)
+    up_to = _setting(over[1], logs) if len(over) == 2 else f"{_metric(metric)} on valid"
+    axes.set_ylabel(up_to, fontsize=NORMAL, color=INK)
     if len(over) == 2 and paint is not None:
         bar = figure.colorbar(paint, ax=axes, pad=0.02)
         bar.set_label(f"{_metric(metric)} on valid", fontsize=NORMAL, color=INK)
