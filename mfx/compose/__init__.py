@@ -40,6 +40,8 @@ __all__ = [
 ]
 
 CONFIG = "config"
+SEARCH = "random_then_grid_settings"
+"""Node of the settings of a search, which ``mfx.sweep`` fills; see ``conf/hydra/sweeper``."""
 
 
 def conf_dir() -> Path:
@@ -71,6 +73,9 @@ def fill_store() -> None:
         for entry, cls in nodes.node_classes(group):
             store.store(group=group, name=entry.name, node=nodes.typed(cls), provider=f"mfx plugin {entry.package}")
     store.store(name="schema", node=nodes.typed(nodes.root_class()), provider="mfx")
+    if f"{SEARCH}.yaml" not in store.repo.get("hydra", {}).get("sweeper", {}):
+        # One run of a named experiment that searches: its settings of the search are let through, and not looked at.
+        store.store(group="hydra/sweeper", name=SEARCH, node={}, provider="mfx")
     plugin_folders(conf_dir())  # so that clashes are reported before anything is composed
     register_search_path(conf_dir())
 

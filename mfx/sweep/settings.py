@@ -14,10 +14,11 @@ def fill_store() -> None:
     """Put the settings of a sweep into Hydra's ConfigStore, where ``conf/hydra/sweeper`` refers to them."""
     from hydra.core.config_store import ConfigStore
 
+    from mfx.compose import SEARCH
     from mfx.compose.nodes import settings_class
 
     node = settings_class(SweepSettings, [("_target_", str, dataclasses.field(default=SWEEPER))])
-    ConfigStore.instance().store(group="hydra/sweeper", name="random_then_grid_settings", node=node, provider="mfx")
+    ConfigStore.instance().store(group="hydra/sweeper", name=SEARCH, node=node, provider="mfx")
 
 
 @dataclass(kw_only=True)
