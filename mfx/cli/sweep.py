@@ -107,7 +107,8 @@ def _open(config: Any, config_name: str) -> _OpenSweep:
     node = dict(first["tracking"])
     tracker = registry.create("tracking", node.pop("name"), node)
     swept = _swept(overrides)
-    name = first["run_name"] or f"sweep {' '.join(swept.values())}".strip()
+    named = first["tags"].get("experiment", "sweep")
+    name = first["run_name"] or f"{named} {' '.join(swept.values())}".strip()
     tags = {"sweep": "true", **{str(key): str(value) for key, value in first["tags"].items()}}
     info = RunInfo(first["experiment_name"], name[:250], {"overrides": " ".join(overrides)}, tags, None, directory)
     tracked: TrackedRun = tracker.start(info)

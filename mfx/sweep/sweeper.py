@@ -81,7 +81,7 @@ def sweep(
 
 def _parent(made: SweepPlan) -> RunInfo:
     config = made.defaults
-    name = config["run_name"] or f"sweep {compose.label(config)}"
+    name = config["run_name"] or f"{config['tags'].get('experiment', 'sweep')} {compose.label(config)}"
     tags = {"sweep": "true", "objective": made.trial_plan.objective, "study": made.folder.name}
     tags |= {str(key): str(value) for key, value in config["tags"].items()}
     searched = {f"search/{one.name}": made.describe(one) for one in made.space}

@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -24,7 +25,7 @@ RUNS = {
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """A folder with finished runs on real ratings."""
-    folder, before = tmp_path_factory.mktemp("work"), os.getcwd()
+    folder, before = tmp_path_factory.mktemp("work"), Path.cwd()
     os.chdir(folder)
     try:
         made = {name: FinishedRun(mfx.run(*overrides).directory) for name, overrides in RUNS.items()}
