@@ -127,7 +127,7 @@ def compare(runs: Sequence[FinishedRun], metrics: Sequence[str] | None = None, s
     Raises
     ------
     RunError
-        If there are fewer than two different runs, their splits differ, or they have no metric in common.
+        If there are fewer than two different runs, their splits differ, or none shares a metric with the first.
     DataError
         If the data changed since.
     """
@@ -141,10 +141,10 @@ def compare(runs: Sequence[FinishedRun], metrics: Sequence[str] | None = None, s
     cuts = slices(history, test)
     settings = runs[0].plan().evaluation
     scores = [score(run.model, history, test, made, settings, cuts, main) for run in runs]
-    shared = [name for name in made if all(name in one.values for one in scores)]
+    shared = [name for name in made if name in scores[0].values and any(name in one.values for one in scores[1:])]
     if not shared:
         reasons = "; ".join(f"{k}: {v}" for one in scores for k, v in one.skipped.items())
-        raise RunError(f"The runs have no metric in common ({reasons}).", "Name one: metrics=ndcg@10")
+        raise RunError(f"No run has a metric in common with {runs[0].name} ({reasons}).", "Name one: metrics=ndcg@10")
     labels = label(runs)
     tests = _tests(labels, scores, made, shared, seed)
     main = [name for name in main if name in shared]

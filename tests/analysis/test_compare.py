@@ -68,7 +68,8 @@ def test_saved_models_score_what_their_runs_recorded(runs):
     assert outcome.notes == []
     assert outcome.scores[0].values["rmse"] == pytest.approx(runs["bias"].metrics["test/rmse"], rel=1e-6)
     assert "rmse" in outcome.scores[2].skipped
-    assert {one.metric for one in outcome.tests} == {"ndcg@10"}
+    tests = {(one.metric, one.run) for one in outcome.tests}
+    assert tests == {("rmse", "als_temporal"), ("ndcg@10", "als_temporal"), ("ndcg@10", "bpr_temporal")}
     assert outcome.settings["model.name"] == ["bias", "als", "bpr"]
 
 
