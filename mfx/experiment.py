@@ -7,16 +7,27 @@ import logging
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 from mfx import compose
 from mfx.errors import MetricError
 from mfx.interfaces import DataInfo, Epoch, Metric, Model, Ratings, RunInfo, Split
-from mfx.results import METRICS_FILE, Curves, Result, draw_curves, new_directory, write_config, write_json
+from mfx.results import (
+    METRICS_FILE,
+    Curves,
+    Result,
+    description,
+    draw_curves,
+    new_directory,
+    save_model,
+    write_config,
+    write_curves,
+    write_identity,
+    write_json,
+)
 from mfx.tracking import environment
-from mfx.tracking.background import BackgroundRun
+from mfx.tracking.background import BackgroundRun, opened
 from mfx.tracking.stages import StageClock
 
 log = logging.getLogger(__name__)
@@ -119,13 +130,15 @@ def execute(plan: compose.Plan, directory: Path, parent: str | None = None, list
         with stage("test"):
             test, not_on_test = _score(plan, model, split.train_and_valid, split.test, plan.metrics)
         with stage("save"):
-            _save(model, directory)
+            save_model(directory, model)
             if plan.config["figures"]:
                 _draw(plan, split, curves, best, test.get(plan.objective), directory)
         skipped |= not_on_test
         metrics = _finals(curves, best) | clock.metrics()
         metrics |= {f"valid/{name}": value for name, value in valid.items()}
         metrics |= {f"test/{name}": value for name, value in test.items()}
+        write_identity(directory, tracked.run_id, plan.name, f"valid/{plan.objective}", ratings, split)
+        tracked.set_tags({"description": description(plan.config, metrics, split.rule)})
         metrics = _record(metrics, facts, skipped, curves, directory, tracked)
     return Result(
         settings=plan.config,
@@ -162,22 +175,13 @@ def validate(plan: compose.Plan, split: Split, on_point: OnPoint) -> Validated:
 @contextlib.contextmanager
 def _tracked(plan: compose.Plan, directory: Path, parent: str | None) -> Iterator[BackgroundRun]:
     """Open a run in the tracker, and close it with the status that the block ends with."""
-    params = {name: text for name, text in compose.flatten(plan.config).items() if not name.startswith("tags.")}
-    tags = environment.facts() | {"objective": plan.objective} | plan.config["tags"]
+    flat = compose.flatten(plan.config)
+    params = {name: text for name, text in flat.items() if name != "run_name" and not name.startswith("tags.")}
+    chosen = {group: str(plan.config[group]["name"]) for group in ("dataset", "split", "model")}
+    tags = environment.facts() | chosen | {"objective": plan.objective} | plan.config["tags"]
     info = RunInfo(plan.config["experiment_name"], plan.name, params, tags, parent, directory)
-    tracked = BackgroundRun(plan.tracker, info)
-    try:
+    with opened(plan.tracker, info) as tracked:
         yield tracked
-    except BaseException as error:
-        text = f"{type(error).__name__}: {error}".replace("\n", " ")[:500]
-        status: Literal["FAILED", "KILLED"] = "FAILED" if isinstance(error, Exception) else "KILLED"
-        for last_word in (partial(tracked.set_tags, {"error": text}), partial(tracked.finish, status)):
-            try:
-                last_word()
-            except Exception as second:  # what went wrong is worth more than what then goes wrong with the tracker
-                log.warning("The run could not be closed as it should: %s", second)
-        raise
-    tracked.finish("FINISHED")
 
 
 def _describe(plan: compose.Plan, ratings: Ratings, split: Split, tracked: BackgroundRun) -> dict[str, float]:
@@ -260,13 +264,6 @@ def _finals(curves: Curves, best: int) -> dict[str, float]:
     return {"fit/epochs": float(curves.epochs), "fit/best_epoch": float(best), **at_best}
 
 
-def _save(model: Model, directory: Path) -> None:
-    if hasattr(model, "save"):
-        model.save(directory / "model")
-    else:
-        log.warning("The model is not saved: %s has no method save.", type(model).__name__)
-
-
 def _draw(plan: compose.Plan, split: Split, curves: Curves, best: int, test: float | None, directory: Path) -> None:
     parts = ", ".join(f"{len(getattr(split, part)):,} {part}" for part in ("train", "valid", "test"))
     refit = "after a refit on train and valid" if plan.refit else "without a refit"
@@ -295,6 +292,7 @@ def _record(
     tracked.log_metrics({name: kept[name] for name in kept if name not in curves.values})
     tracked.set_tags({f"skipped.{name.replace('@', '_at_')}": reason for name, reason in skipped.items()})
     everything = facts | kept
+    write_curves(directory, curves)
     write_json(directory / METRICS_FILE, everything)
     tracked.log_folder(directory)
     return everything

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import logging
 import math
 import re
 import secrets
@@ -12,13 +13,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mfx import compose
 from mfx.files import write_text
-from mfx.interfaces import Model, Split
+from mfx.interfaces import Model, Ratings, Split
 from mfx.tracking.store import mask
+
+log = logging.getLogger(__name__)
 
 CONFIG_FILE = "config.yaml"
 METRICS_FILE = "metrics.json"
+RUN_FILE = "run.json"
+CURVES_FILE = "curves.json"
+MODEL = "model"
 FIGURES = "figures"
+STUDIES = "sweeps"
+"""Folder below ``runs/`` with the studies of sweeps."""
+STUDY_FILE = "study.json"
+PARENT_FILE = "parent.json"
+"""In the folder of a sweep, or of a study: which run of the tracker groups its runs."""
+BEST = "best"
+"""Folder of a study with the run of its best setting."""
+
+
+AFTER = "train/objective_after_"
+"""Beginning of the names of objectives after half-steps, as models report them."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +128,12 @@ def new_directory(root: Path, name: str) -> Path:
         return folder
 
 
+def by_number(folder: Path) -> tuple[int, str]:
+    """Sort key of the folders of a sweep's runs, NUMBER_NAME."""
+    first = folder.name.partition("_")[0]
+    return (int(first) if first.isdigit() else 0, folder.name)
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write JSON atomically; numbers must be finite."""
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
@@ -122,15 +146,64 @@ def write_config(directory: Path, config: Mapping[str, Any]) -> None:
     write_text(directory / CONFIG_FILE, mask(OmegaConf.to_yaml(OmegaConf.create(dict(config)))))
 
 
+def write_identity(directory: Path, run_id: str, name: str, objective: str, ratings: Ratings, split: Split) -> None:
+    """Write ``run.json``: which run of the tracker this is, and the data and split it stands on."""
+    facts = {"run_id": run_id, "name": name, "objective": objective, "data": ratings.name}
+    facts |= {"data_fingerprint": ratings.fingerprint, "split_fingerprint": split.fingerprint}
+    write_json(directory / RUN_FILE, facts | {"split_rule": split.rule})
+
+
+def description(config: Mapping[str, Any], metrics: Mapping[str, float], rule: str) -> str:
+    """Describe a run for people who meet it in a tracker: what for, its numbers, and how to run it again (Markdown)."""
+    names = dict.fromkeys(name.partition("/")[2] for name in metrics if name.startswith(("valid/", "test/")))
+    given = config["tags"].get("description")
+    chosen = " · ".join(str(config[group]["name"]) for group in ("dataset", "split", "model"))
+    lines = [
+        *([given, ""] if given else []),
+        f"**{chosen}**",
+        "",
+        f"Split: {rule}.",
+        "",
+        "| | valid | test |",
+        "|---|---:|---:|",
+    ]
+    for name in names:
+        cells = (metrics.get(f"{part}/{name}") for part in ("valid", "test"))
+        lines.append(f"| {name} | " + " | ".join("" if value is None else f"{value:.4f}" for value in cells) + " |")
+    if "fit/best_epoch" in metrics:
+        lines += ["", f"Best epoch on valid: {metrics['fit/best_epoch']:.0f} of {metrics['fit/epochs']:.0f}."]
+    return "\n".join([*lines, "", f"Again: `{compose.command(config)}`"])
+
+
+def save_model(directory: Path, model: Model) -> None:
+    """Save the fitted model in a folder of its own; one that has no method for it is told in the log."""
+    if hasattr(model, "save"):
+        model.save(directory / MODEL)
+    else:
+        log.warning("The model is not saved: %s has no method save.", type(model).__name__)
+
+
+def write_curves(directory: Path, curves: Curves) -> None:
+    """Write the numbers of each epoch as ``curves.json``; null where one is not finite."""
+    kept = {
+        name: [value if math.isfinite(value) else None for value in values] for name, values in curves.values.items()
+    }
+    write_json(directory / CURVES_FILE, kept)
+
+
 def draw_curves(
     directory: Path, curves: Curves, metric: str, name: str, caption: str, chosen: int, test: float | None
 ) -> None:
-    """Draw the metric that was watched as ``learning_curve.png`` and the losses on train as ``objective.png``.
+    """Draw the metric that was watched and the losses on train.
 
-    Draws nothing for a model that does not iterate, and no figure without a finite number in it.
+    ``learning_curve.png`` has the metric on train and valid, ``objective.png`` the losses on train or, where the
+    model tells it, the objective after each half-step. A model with more half-steps than two gets ``dynamics.png``
+    as well, which has all of these side by side. Draws nothing for a model that does not iterate, and no figure
+    without a finite number in it.
     """
-    from mfx.figures import learning_curve, objective_curve, save
+    from mfx.figures import descent_curve, dynamics, learning_curve, objective_curve, save
 
+    place = directory / FIGURES
     parts = {
         part: curves.values[f"{part}/{metric}"] for part in ("train", "valid") if f"{part}/{metric}" in curves.values
     }
@@ -138,14 +211,32 @@ def draw_curves(
         figure = learning_curve(
             parts, metric=metric, title=f"{name}: {metric}", caption=caption, chosen=chosen, test=test
         )
-        save(figure, directory / FIGURES / "learning_curve.png")
+        save(figure, place / "learning_curve.png")
+    steps = half_steps(curves.values)
     losses = {key.removeprefix("train/"): values for key, values in curves.values.items() if key.startswith("train/")}
     losses.pop(metric, None)
-    if _drawable(losses):
-        save(
-            objective_curve(losses, title=f"{name}: losses on train", caption=caption),
-            directory / FIGURES / "objective.png",
-        )
+    if steps:
+        save(descent_curve(steps, title=f"{name}: objective", caption=caption), place / "objective.png")
+        if len(steps) > 2 and _drawable(parts):
+            figure = dynamics(
+                steps, parts, metric=metric, title=f"{name}: dynamics", caption=caption, chosen=chosen, test=test
+            )
+            save(figure, place / "dynamics.png")
+    elif _drawable(losses):
+        save(objective_curve(losses, title=f"{name}: losses on train", caption=caption), place / "objective.png")
+
+
+def half_steps(curves: Mapping[str, list[float]]) -> dict[str, list[float]]:
+    """Find the objective after each half-step of the epochs, in their order; empty where the model tells none.
+
+    An epoch ends with the users' step.
+    """
+    found = {
+        key.removeprefix(AFTER): values
+        for key, values in curves.items()
+        if key.startswith(AFTER) and "train/objective" in curves
+    }
+    return found | {"users": curves["train/objective"]} if found else {}
 
 
 def _drawable(parts: Mapping[str, list[float]]) -> bool:

@@ -24,6 +24,7 @@ COMMANDS = [
     for line in block.splitlines()
     if line.startswith("mfx ")
     and "ml-latest-small.zip" not in line
+    and " RUN " not in f"{line} "
     and not line.startswith(("mfx: ", "mfx ui", "mfx serve"))
 ]
 PYTHON = [block for block in blocks() if block.startswith(("import mfx", "ratings = mfx"))]

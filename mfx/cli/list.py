@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ def main(arguments: list[str]) -> int:
     files = [(group, path) for folder in folders for group, paths in compose.presets(folder).items() for path in paths]
     chosen = [(group, path) for group, path in files if kind in (None, group)]
     if as_json:
-        presets = [{"kind": group, "name": path.stem, "file": str(path)} for group, path in chosen]
+        presets = [_preset_json(group, path) for group, path in chosen]
         print(json.dumps({"components": [_entry_json(entry) for entry in entries], "presets": presets}, indent=2))
     else:
         print("\n".join(_lines(entries, chosen)))
@@ -68,7 +69,10 @@ def _lines(entries: list[registry.Entry], presets: list[tuple[str, Path]]) -> It
             yield f"  {entry.name}  [{entry.package}]  {entry.summary}"
             yield from _table([_setting_cells(info) for info in settings_of(entry.component).values()])
         for path in files:
-            yield f"  {path.stem}  [preset {path}]  {_first_comment(path)}".rstrip()
+            told, typed = _comments(path)
+            yield f"  {path.stem}  [preset {path}]  {told}".rstrip()
+            if typed:
+                yield f"      {typed}"
         yield ""
 
 
@@ -104,10 +108,18 @@ def _search(bounds: Bounds) -> str:
     return f"search {bounds.low:g} to {bounds.high:g}{', log' if bounds.log else ''}" if bounds.tunable else ""
 
 
-def _first_comment(path: Path) -> str:
+def _comments(path: Path) -> tuple[str, str]:
+    """Read the first sentence about a preset, and the command that runs it where one is given."""
     lines = path.read_text(encoding="utf-8").splitlines()
-    told = [line for line in lines[:2] if line.startswith("#") and "@package" not in line]
-    return told[0].lstrip("# ") if told else ""
+    head = itertools.takewhile(lambda line: line.startswith("#"), lines)
+    words = [text for text in (line.lstrip("# ") for line in head) if not text.startswith("@package")]
+    typed = next((text for text in words if text.startswith("mfx ")), "")
+    return next((text for text in words if text != typed), ""), typed
+
+
+def _preset_json(group: str, path: Path) -> dict[str, str]:
+    told, typed = _comments(path)
+    return {"kind": group, "name": path.stem, "file": str(path), "summary": told, "command": typed}
 
 
 def _entry_json(entry: registry.Entry) -> dict[str, Any]:

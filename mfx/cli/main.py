@@ -15,7 +15,10 @@ MFX: an experiment framework for matrix-factorisation recommenders.
   mfx -m CHOICE=NAME,NAME SETTING=VALUE,VALUE run all combinations
   mfx sweep [CHOICE=NAME ...] [SETTING=RANGE ...] [sweep.SETTING=VALUE ...]
                                               search for the best settings: at random, then on a grid
+  mfx explore [dataset=NAME] [split=NAME]     look at a data set: figures and one page, before any model
   mfx list [KIND] [--json]                    components, their settings, defaults and search ranges; presets
+  mfx compare RUN RUN ...                     finished runs side by side, with paired tests and figures
+  mfx report RUN ... | STUDY                  finished runs or a study as one page that needs no network
   mfx ui                                      look at finished runs
   mfx new plugin NAME                         make a package with a model of your own and its tests
   mfx doctor                                  plugins found, plugins that are broken and why, the environment
@@ -88,6 +91,18 @@ def _dispatch(arguments: list[str], debug: bool) -> int:
         from mfx.cli import doctor
 
         return doctor.main(rest[1:])
+    if command == "explore":
+        from mfx.cli import explore
+
+        return explore.main(rest[1:])
+    if command == "compare":
+        from mfx.cli import compare
+
+        return compare.main(rest[1:])
+    if command == "report":
+        from mfx.cli import report
+
+        return report.main(rest[1:])
     if command == "sweep":
         from mfx.cli import search
 

@@ -13,11 +13,12 @@ from hydra.experimental.callback import Callback
 
 from mfx import compose, registry, results
 from mfx.compose.nodes import GROUPS
+from mfx.compose.varying import varying
 from mfx.errors import MFXError
 from mfx.interfaces import RunInfo, TrackedRun
 from mfx.sweep import SWEEPER
+from mfx.sweep.plan import preset
 
-PARENT_FILE = "parent.json"
 FAILURE_FILE = "failure.json"
 SUMMARY_FOLDER = "summary"
 NUISANCE = ("seed", "split.fold", "run_name")
@@ -72,10 +73,17 @@ def what(directory: Path, overrides: Sequence[str]) -> str:
     return " ".join([one for one in overrides if one.partition("=")[0] in swept] or overrides) or "defaults"
 
 
+def name_of(directory: Path, overrides: Sequence[str], label: str) -> str | None:
+    """Name a run of a sweep after what sets it apart, such as ``als_temporal factors=20``; None: its label says it."""
+    parts = what(directory, overrides).split(" ")
+    told = [one.removeprefix("model.") for one in parts if "=" in one and one.partition("=")[0] not in GROUPS]
+    return f"{label} {' '.join(told)}"[:250] if told else None
+
+
 def _parent(directory: Path) -> dict[str, Any] | None:
     for folder in directory.parents:
-        if (folder / PARENT_FILE).is_file():
-            found: dict[str, Any] = json.loads((folder / PARENT_FILE).read_text(encoding="utf-8"))
+        if (folder / results.PARENT_FILE).is_file():
+            found: dict[str, Any] = json.loads((folder / results.PARENT_FILE).read_text(encoding="utf-8"))
             return found
     return None
 
@@ -91,18 +99,20 @@ def _open(config: Any, config_name: str) -> _OpenSweep:
 
     directory = Path(str(config.hydra.sweep.dir)).absolute()
     directory.mkdir(parents=True, exist_ok=True)
-    overrides = [str(override) for override in config.hydra.overrides.task]
+    typed = [str(override) for override in config.hydra.overrides.task]
+    overrides = [*preset(config.hydra.sweeper.get("params") or {}, typed), *typed]
     # Every sweep has a first run; the tracker, experiment and tags of the parent are those of that run.
     shared = [str(one) for one in config.hydra.overrides.hydra if "hydra.searchpath" in str(one)]
     first = compose.complete(hydra.compose(config_name, overrides=[*_first(overrides), *shared]))
     node = dict(first["tracking"])
     tracker = registry.create("tracking", node.pop("name"), node)
     swept = _swept(overrides)
-    name = first["run_name"] or f"sweep {' '.join(swept.values())}".strip()
+    named = first["tags"].get("experiment", "sweep")
+    name = first["run_name"] or f"{named} {' '.join(swept.values())}".strip()
     tags = {"sweep": "true", **{str(key): str(value) for key, value in first["tags"].items()}}
     info = RunInfo(first["experiment_name"], name[:250], {"overrides": " ".join(overrides)}, tags, None, directory)
     tracked: TrackedRun = tracker.start(info)
-    results.write_json(directory / PARENT_FILE, {"run_id": tracked.run_id, "swept": list(swept)})
+    results.write_json(directory / results.PARENT_FILE, {"run_id": tracked.run_id, "swept": list(swept)})
     return _OpenSweep(tracked, directory)
 
 
@@ -193,7 +203,7 @@ def _harvest(directory: Path) -> tuple[list[Finished], dict[str, str]]:
     from omegaconf import OmegaConf
 
     finished, failures = [], {}
-    for folder in sorted((path for path in directory.iterdir() if path.is_dir()), key=_number):
+    for folder in sorted((path for path in directory.iterdir() if path.is_dir()), key=results.by_number):
         numbers = folder / results.METRICS_FILE
         if folder.name == SUMMARY_FOLDER:
             continue
@@ -205,11 +215,6 @@ def _harvest(directory: Path) -> tuple[list[Finished], dict[str, str]]:
         else:
             failures[folder.name] = "it ended without a word"
     return finished, failures
-
-
-def _number(folder: Path) -> tuple[int, str]:
-    first = folder.name.partition("_")[0]
-    return (int(first) if first.isdigit() else 0, folder.name)
 
 
 def grouped(finished: Sequence[Finished]) -> Iterator[Group]:
@@ -227,24 +232,8 @@ def grouped(finished: Sequence[Finished]) -> Iterator[Group]:
 
 def labels(settings: Sequence[Mapping[str, str]]) -> list[str]:
     """Name each of several configurations by what sets it apart: names of components, then settings that vary."""
-    varying = [
-        key
-        for key in dict.fromkeys(key for one in settings for key in one)
-        if len({one[key] for one in settings if key in one}) > 1 and not _explained_by_name(key, settings)
-    ]
-    return [" ".join(_part(key, one[key]) for key in varying if key in one) or "all" for one in settings]
-
-
-def _explained_by_name(key: str, settings: Sequence[Mapping[str, str]]) -> bool:
-    """Whether a setting of a component differs only because the components do."""
-    group = key.partition(".")[0]
-    if group not in GROUPS or key == f"{group}.name":
-        return False
-    by_name: dict[str, set[str]] = {}
-    for one in settings:
-        if key in one:
-            by_name.setdefault(one[f"{group}.name"], set()).add(one[key])
-    return all(len(values) == 1 for values in by_name.values())
+    differing = varying(settings)
+    return [" ".join(_part(key, one[key]) for key in differing if key in one) or "all" for one in settings]
 
 
 def _part(key: str, value: str) -> str:

@@ -21,6 +21,8 @@ from mfx.tracking.store import Store, locate, mask
 
 HOST = "127.0.0.1"
 START_SECONDS = 120.0
+PAGE = "/#/experiments?workflowType=machine_learning"
+"""MLflow's pages start with what language models need, unless they are told."""
 
 
 def main(argv: list[str]) -> int:
@@ -104,7 +106,7 @@ def _serve(store: Store, port: int) -> int:
         )
         try:
             _wait_until_ready(server, address, messages)
-            print(f"Runs are shown at {address} (this machine only). Ctrl-C ends it.", flush=True)
+            print(f"Runs are shown at {address}{PAGE} (this machine only). Ctrl-C ends it.", flush=True)
             status = server.wait()
             raise TrackingError(f"MLflow's server ended with status {status}.", _last_line(messages))
         except KeyboardInterrupt:

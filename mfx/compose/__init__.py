@@ -7,7 +7,7 @@ defaults come from the class.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ __all__ = [
     "Plan",
     "build",
     "check_folder",
+    "command",
     "complete",
     "compose",
     "conf_dir",
@@ -39,6 +40,8 @@ __all__ = [
 ]
 
 CONFIG = "config"
+SEARCH = "random_then_grid_settings"
+"""Node of the settings of a search, which ``mfx.sweep`` fills; see ``conf/hydra/sweeper``."""
 
 
 def conf_dir() -> Path:
@@ -70,8 +73,18 @@ def fill_store() -> None:
         for entry, cls in nodes.node_classes(group):
             store.store(group=group, name=entry.name, node=nodes.typed(cls), provider=f"mfx plugin {entry.package}")
     store.store(name="schema", node=nodes.typed(nodes.root_class()), provider="mfx")
+    if f"{SEARCH}.yaml" not in store.repo.get("hydra", {}).get("sweeper", {}):
+        # One run of a named experiment that searches: its settings of the search are let through, and not looked at.
+        store.store(group="hydra/sweeper", name=SEARCH, node={}, provider="mfx")
     plugin_folders(conf_dir())  # so that clashes are reported before anything is composed
     register_search_path(conf_dir())
+
+
+def command(config: Mapping[str, Any]) -> str:
+    """Write the shortest command line that makes a run with this resolved configuration again."""
+    from mfx.compose import words
+
+    return words.command(config, conf_dir())
 
 
 def preset_folders(extra: Sequence[Path] = ()) -> list[Path]:

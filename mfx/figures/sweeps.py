@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from mfx.errors import DataError
 from mfx.figures.curves import UNITS
-from mfx.figures.style import GREY, INK, LINES, NORMAL, SMALL, new_figure
+from mfx.figures.style import COLOURS, GREY, INK, LINES, NORMAL, SMALL, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOURS = "cividis"
-"""Runs evenly from dark to light, so that it reads the same in grey."""
 MARKERS = {"defaults": ("D", "defaults"), "random": ("o", "random"), "grid": ("s", "grid")}
 EDGE, COLOUR_EDGE = 95.0, 75.0
 """Share of the trials, in percent, that the axis of values, or the colours, tell apart; worse ones look alike."""
@@ -88,6 +86,10 @@ def search_scatter(
             label=label,
             zorder=3,
         )
+    if len(over) == 1 and all(list(one.point) == list(over) for one in tried):
+        ordered = sorted(tried, key=lambda one: one.point[x])
+        ends = [min(max(one.value, low), high) for one in ordered]
+        axes.plot([one.point[x] for one in ordered], ends, color=GREY, linewidth=1.2, zorder=2)
     axes.plot(
         [best.point[x]],
         [best.point[over[1]] if len(over) == 2 else best.value],
@@ -104,7 +106,8 @@ def search_scatter(
         if name in logs:
             _log_axis(axes, axis)
     axes.set_xlabel(_setting(x, logs), fontsize=NORMAL, color=INK)
-    axes.set_ylabel(_setting(over[1], logs) if len(over) == 2 else _metric(metric), fontsize=NORMAL, color=INK)
+    up_to = _setting(over[1], logs) if len(over) == 2 else f"{_metric(metric)} on valid"
+    axes.set_ylabel(up_to, fontsize=NORMAL, color=INK)
     if len(over) == 2 and paint is not None:
         bar = figure.colorbar(paint, ax=axes, pad=0.02)
         bar.set_label(f"{_metric(metric)} on valid", fontsize=NORMAL, color=INK)
@@ -262,7 +265,11 @@ def _cut(tried: Sequence[Tried], higher_is_better: bool, share: float) -> str:
 
 
 def _ordered(values: Sequence[Any]) -> list[Any]:
-    return list(values) if any(isinstance(value, str) for value in values) else sorted(values)
+    """Sort values that are numbers, or texts that say numbers; other choices stay in their order."""
+    try:
+        return sorted(values, key=float)
+    except ValueError:
+        return list(values)
 
 
 def _short(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -79,9 +80,9 @@ class LeastSquaresModel(FactorModel):
         by_user, by_item = layouts(train)
         self.start(train)
         for number in range(1, self.epochs + 1):
-            self.update_items(by_item)
+            on_the_way = self.update_items(by_item) or {}
             minima = solve_rows(by_user, self.item_table_, self.user_table_, self.user_ridge(), offset=self.offset_)
-            losses = self._losses(minima, by_user.counts, by_item.counts)
+            losses = {**on_the_way, **self._losses(minima, by_user.counts, by_item.counts)}
             if not all(np.isfinite(loss) for loss in losses.values()):
                 raise ModelError(
                     f"{self.name} diverged in epoch {number}: the objective is not finite.",
@@ -98,11 +99,23 @@ class LeastSquaresModel(FactorModel):
         items = np.zeros((train.n_items, self.rank + 1), dtype=np.float32)
         self.set_tables(users, items, train.mean if self.mean else 0.0)
 
-    def update_items(self, by_item: SparseRows) -> None:
-        """Replace the item table by its minimiser given the users."""
+    def update_items(self, by_item: SparseRows) -> Mapping[str, float] | None:
+        """Replace the item table by its minimiser given the users.
+
+        Returns
+        -------
+        dict or None
+            The objective after each step before that of the users, such as ``objective_after_items``, in the order
+            of the steps; None where it is not known.
+        """
         from mfx.solver.least_squares import solve_rows
 
-        solve_rows(by_item, self.user_table_, self.item_table_, self.item_ridge(), offset=self.offset_)
+        minima = solve_rows(by_item, self.user_table_, self.item_table_, self.item_ridge(), offset=self.offset_)
+        return {"objective_after_items": float(minima.sum()) + self.user_penalty()}
+
+    def user_penalty(self) -> float:
+        """Return the part of the objective that concerns users alone."""
+        return self.table_penalty(self.user_table_, self.user_ridge(), np.diff(self.seen_.indptr))
 
     def item_penalty(self, counts: PointerArray) -> float:
         """Return the part of the objective that concerns items alone; `counts` are the ratings of each item."""

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,10 +18,10 @@ from mfx.compose.nodes import GROUPS
 from mfx.sweep import space as spaces
 from mfx.sweep.settings import SweepSettings
 from mfx.sweep.space import Dimension, Point
-from mfx.sweep.storage import STUDY_FILE, StudyError
+from mfx.sweep.storage import StudyError
 
 SUBDIR = "hydra.sweep.subdir"
-ROOT = Path("runs") / "sweeps"
+ROOT = Path("runs") / results.STUDIES
 ELSEWHERE = ("tracking", "experiment_name", "run_name", "tags", "figures")
 """Choices that do not change what is tried, so that a sweep goes on under others."""
 BOOKKEEPING = ("storage", "batch", "study", "max_failures")
@@ -114,7 +114,7 @@ class SweepPlan:
         StudyError
             If the folder holds another sweep.
         """
-        path = self.folder / STUDY_FILE
+        path = self.folder / results.STUDY_FILE
         wanted = json.loads(json.dumps(self.identity))
         if path.is_file():
             found = json.loads(path.read_text(encoding="utf-8"))["identity"]
@@ -181,7 +181,8 @@ def plan(settings: SweepSettings, config: Any, arguments: Sequence[str]) -> Swee
     """
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
-    given = OverridesParser.create().parse_overrides(list(arguments))
+    arguments = [*preset(settings.params, arguments), *arguments]
+    given = OverridesParser.create().parse_overrides(arguments)
     hydra = [str(one) for one in config.hydra.overrides.hydra]
     shared = [one for one in hydra if "hydra.searchpath" in one]
     name = str(config.hydra.job.config_name)
@@ -194,11 +195,11 @@ def plan(settings: SweepSettings, config: Any, arguments: Sequence[str]) -> Swee
     ]
     composed = _compose(name, [*fixed, *first, *shared])
     defaults = compose.complete(composed)
-    space = spaces.build(given, defaults)
+    space = spaces.build(given, defaults, declared=not settings.params)
     zero = {one.name: one.default for one in space}
     made = SweepPlan(
         settings=settings,
-        arguments=list(arguments),
+        arguments=arguments,
         fixed=fixed,
         shared=shared,
         config_name=name,
@@ -210,6 +211,12 @@ def plan(settings: SweepSettings, config: Any, arguments: Sequence[str]) -> Swee
     )
     _ = made.grid_over
     return made
+
+
+def preset(params: Mapping[str, str], arguments: Sequence[str]) -> list[str]:
+    """Write what a preset searches as overrides, but for settings that are typed."""
+    typed = {argument.partition("=")[0].lstrip("+") for argument in arguments}
+    return [f"{name}={values}" for name, values in params.items() if name not in typed]
 
 
 def _compose(name: str, overrides: list[str]) -> Any:

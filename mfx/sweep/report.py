@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import statistics
 from dataclasses import dataclass, field
@@ -9,13 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from mfx import results
+from mfx.files import write_text
 from mfx.interfaces import TrackedRun
 from mfx.sweep.plan import SweepPlan
 from mfx.sweep.schedule import Schedule
 from mfx.sweep.study import Study
 
 SUMMARY_FOLDER = "summary"
+TRIALS_FILE = "trials.csv"
 FACTORS_AND_REG = ("model.factors", "model.reg")
+FEWEST = 10
+"""Trials before the grid from which their importances are worth a figure."""
 
 
 @dataclass(frozen=True)
@@ -173,10 +179,25 @@ def draw(made: SweepPlan, study: Study, outcome: Outcome) -> None:
         fixed = {k: v for k, v in outcome.trials[_centre(outcome)].point.items() if k not in outcome.grid_over}
         shown = grid_map(tried, sorted(outcome.grid_over), outcome.axes, fixed, title=f"{title}: grid", **common)
         save(shown, folder / "grid.png")
-    if len(outcome.importances) > 1:
+    if len(outcome.importances) > 1 and sum(one.stage != "grid" for one in outcome.trials) >= FEWEST:
         text = f"{about} Shares by PED-ANOVA over the random stage."
         save(importance(outcome.importances, title=f"{title}: importance", caption=text), folder / "importance.png")
     save(history(tried, title=f"{title}: history", **common), folder / "history.png")
+
+
+def write_table(made: SweepPlan, study: Study, outcome: Outcome) -> None:
+    """Write every trial as a row of ``trials.csv``: its settings, its numbers on train and valid, epochs, seconds."""
+    records = {one.number: (study.result(one.number) or {}).get("metrics", {}) for one in outcome.trials}
+    settings = [one.name for one in made.space]
+    names = list(dict.fromkeys(name for record in records.values() for name in record))
+    shown = [name for name in names if name.startswith(("train/", "valid/", "fit/", "seconds/"))]
+    lines = io.StringIO()
+    writer = csv.writer(lines, lineterminator="\n")
+    writer.writerow(["trial", "stage", "status", *settings, *shown])
+    for one in outcome.trials:
+        numbers = [records[one.number].get(name, "") for name in shown]
+        writer.writerow([one.number, one.stage, one.status, *(one.point[name] for name in settings), *numbers])
+    write_text(outcome.folder / SUMMARY_FOLDER / TRIALS_FILE, lines.getvalue())
 
 
 def _centre(outcome: Outcome) -> int:

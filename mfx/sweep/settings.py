@@ -14,16 +14,20 @@ def fill_store() -> None:
     """Put the settings of a sweep into Hydra's ConfigStore, where ``conf/hydra/sweeper`` refers to them."""
     from hydra.core.config_store import ConfigStore
 
+    from mfx.compose import SEARCH
     from mfx.compose.nodes import settings_class
 
     node = settings_class(SweepSettings, [("_target_", str, dataclasses.field(default=SWEEPER))])
-    ConfigStore.instance().store(group="hydra/sweeper", name="random_then_grid_settings", node=node, provider="mfx")
+    ConfigStore.instance().store(group="hydra/sweeper", name=SEARCH, node=node, provider="mfx")
 
 
 @dataclass(kw_only=True)
 class SweepSettings(Component):
     """Stages, budgets and bookkeeping of a sweep."""
 
+    params: dict[str, str] = setting({})
+    """What presets search: settings with their values in Hydra's grammar. Where there are any, nothing that is not
+    typed is searched beside them; what is typed for the same setting replaces them."""
     random_trials: int = setting(40, ge=1)
     """Random points, beside trial 0, which is the defaults."""
     grid_points: int = setting(5, ge=0)

@@ -113,7 +113,7 @@ def overrides_of(space: Sequence[Dimension], point: Point) -> list[str]:
     return [dimension.override(point[dimension.name]) for dimension in space]
 
 
-def build(given: Sequence[Any], defaults: Mapping[str, Any]) -> list[Dimension]:
+def build(given: Sequence[Any], defaults: Mapping[str, Any], *, declared: bool = True) -> list[Dimension]:
     """Make the dimensions of a sweep.
 
     Parameters
@@ -122,6 +122,8 @@ def build(given: Sequence[Any], defaults: Mapping[str, Any]) -> list[Dimension]:
         Everything on the command line. A setting of the model that is set to one value is not searched.
     defaults : mapping
         The configuration of trial 0 before the values of dimensions.
+    declared : bool
+        Whether settings of the model that declare a range are searched without being given.
 
     Raises
     ------
@@ -129,11 +131,11 @@ def build(given: Sequence[Any], defaults: Mapping[str, Any]) -> list[Dimension]:
         If a range cannot be searched, or nothing is left to search.
     """
     model = defaults["model"]["name"]
-    declared = settings_of(registry.get("model", model).component)
+    known = settings_of(registry.get("model", model).component) if declared else {}
     swept = [one for one in given if one.is_sweep_override()]
     taken = {one.get_key_element().lstrip("+") for one in given}
     space = [_typed(one, _info(one, defaults), _default(one, defaults)) for one in swept]
-    for info in declared.values():
+    for info in known.values():
         if info.bounds.tunable and f"model.{info.name}" not in taken:
             space.append(_declared(info, defaults["model"][info.name]))
     if not space:

@@ -12,8 +12,6 @@ from mfx.errors import MFXError
 if TYPE_CHECKING:
     import optuna
 
-STUDY_FILE = "study.json"
-"""What the study is about, in its folder."""
 RESULT_FILE = "result.json"
 """What a trial came to, in the folder of the trial."""
 JOURNAL = "study.journal"

@@ -27,7 +27,6 @@ from mfx.sweep.tracked import CHILD_FILE, TrackedSweep
 log = logging.getLogger(__name__)
 
 TIMES_FILE = "times.json"
-BEST_FOLDER = "best"
 FINAL_FILE = "final.json"
 """Stands in the folder of the best setting once it is refitted, scored and recorded."""
 DONE_FILE = "done.json"
@@ -62,7 +61,8 @@ def sweep(
         Overrides as typed; those that give several values are searched.
     """
     with compose.explained():
-        made = plan(SweepSettings(**settings), config, arguments)
+        params = {str(key): str(value) for key, value in settings.pop("params", {}).items()}
+        made = plan(SweepSettings(**settings, params=params), config, arguments)
     loader.searched = made.quick
     made.keep_or_compare()
     study = Study(made.folder, made.settings.storage, made.higher_is_better, made.space)
@@ -85,7 +85,7 @@ def sweep(
 
 def _parent(made: SweepPlan) -> RunInfo:
     config = made.defaults
-    name = config["run_name"] or f"sweep {compose.label(config)}"
+    name = config["run_name"] or f"{config['tags'].get('experiment', 'sweep')} {compose.label(config)}"
     tags = {"sweep": "true", "objective": made.trial_plan.objective, "study": made.folder.name}
     tags |= {str(key): str(value) for key, value in config["tags"].items()}
     searched = {f"search/{one.name}": made.describe(one) for one in made.space}
@@ -245,13 +245,14 @@ class _Sweep:
             if one.state.is_finished() and not self.study.owned_by_other(one.number):
                 self._track(one.number)  # sweepers that died meanwhile may have left some
         best = self.study.ranked()[0]
-        folder = self.study.folder / BEST_FOLDER
+        folder = self.study.folder / results.BEST
         if not (folder / FINAL_FILE).is_file():
             self._refit(best.number, folder)
         outcome = report.gather(self.plan, self.study, self.schedule, best.number, folder)
         if not (self.study.folder / DONE_FILE).is_file():
             if self.plan.defaults["figures"]:
                 report.draw(self.plan, self.study, outcome)
+            report.write_table(self.plan, self.study, outcome)
             results.write_json(self.study.folder / report.SUMMARY_FOLDER / "summary.json", outcome.as_json())
             self.tracked.mark_best(best.number)
             self.tracked.on_parent(lambda run: report.record(run, outcome))

@@ -19,7 +19,6 @@ from mfx.sweep.study import Study
 
 log = logging.getLogger(__name__)
 
-PARENT_FILE = "parent.json"
 CHILD_FILE = "tracked.json"
 BEGUN = ".begun"
 """Ending of the file that stands beside where a run's id will be, from before the run is opened."""
@@ -91,7 +90,7 @@ class TrackedSweep:
         self._parent.result()
 
     def _open(self) -> TrackedRun:
-        path = self._study.folder / PARENT_FILE
+        path = self._study.folder / results.PARENT_FILE
         # A lock of its own: who holds that of the study may be waiting for this very run.
         with FileLock(self._study.folder / "parent.lock"):
             before = json.loads(path.read_text(encoding="utf-8"))["run_id"] if path.is_file() else None

@@ -16,7 +16,7 @@ import numpy as np
 from mfx import compose, experiment, results
 from mfx.errors import MFXError
 from mfx.interfaces import Split
-from mfx.sweep.storage import RESULT_FILE, STUDY_FILE, reporting
+from mfx.sweep.storage import RESULT_FILE, reporting
 
 PREPARED = 2
 """Splits that a process keeps; more than one is needed only where settings of splits or data sets are searched."""
@@ -82,7 +82,7 @@ def prepared(plan: compose.Plan) -> Split:
 
 def _pruner(directory: Path, objective: str, record: dict[str, Any]) -> Callable[[int, dict[str, float]], None]:
     """Report each epoch to Optuna, and end the fit when it says so."""
-    facts = json.loads((directory.parent.parent / STUDY_FILE).read_text(encoding="utf-8"))
+    facts = json.loads((directory.parent.parent / results.STUDY_FILE).read_text(encoding="utf-8"))
     trial = reporting(directory.parent.parent, facts["storage"], int(directory.name))
 
     def watch(number: int, point: dict[str, float]) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+import logging
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from mfx.interfaces import DataInfo, RunInfo, TrackedRun, Tracker
+
+log = logging.getLogger(__name__)
 
 
 class BackgroundRun:
@@ -80,3 +85,27 @@ class BackgroundRun:
         self._waiting = [one for one in self._waiting if not one.done()]
         for one in done:
             one.result()
+
+
+@contextlib.contextmanager
+def opened(tracker: Tracker, info: RunInfo) -> Iterator[BackgroundRun]:
+    """Open a run in the tracker, and close it with the status that the block ends with.
+
+    Raises
+    ------
+    TrackingError
+        If the tracker cannot be used, or what was recorded could not be written.
+    """
+    tracked = BackgroundRun(tracker, info)
+    try:
+        yield tracked
+    except BaseException as error:
+        text = f"{type(error).__name__}: {error}".replace("\n", " ")[:500]
+        status: Literal["FAILED", "KILLED"] = "FAILED" if isinstance(error, Exception) else "KILLED"
+        for last_word in (partial(tracked.set_tags, {"error": text}), partial(tracked.finish, status)):
+            try:
+                last_word()
+            except Exception as second:  # what went wrong is worth more than what then goes wrong with the tracker
+                log.warning("The run could not be closed as it should: %s", second)
+        raise
+    tracked.finish("FINISHED")

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 LOCK_SECONDS = 120.0
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+"""Without it, MLflow's pages open an experiment as one about language models, with its runs at the margin."""
 
 
 @contextlib.contextmanager
@@ -101,7 +103,7 @@ def experiment_id(client: MlflowClient, store: Store, name: str) -> str:
         if found is None:
             place = None if store.artifacts is None else (store.artifacts / _slug(name)).as_uri()
             try:
-                return str(client.create_experiment(name, artifact_location=place))
+                return str(client.create_experiment(name, artifact_location=place, tags=EXPERIMENT_TAGS))
             except MlflowException as error:
                 if error.error_code != "RESOURCE_ALREADY_EXISTS":
                     raise

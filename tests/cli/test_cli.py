@@ -69,7 +69,8 @@ def test_a_run_prints_a_table_and_where_to_look(cli):
     assert row.groups() == (f"{written['valid/rmse']:.4f}", f"{written['test/rmse']:.4f}")
     assert str(folder) in done.stdout
     assert "Seconds: read" in done.stdout
-    assert sorted(path.name for path in folder.iterdir()) == ["config.yaml", "metrics.json", "model", "run.log"]
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == ["config.yaml", "curves.json", "metrics.json", "model", "run.json", "run.log"]
 
 
 def test_json_prints_the_metrics_and_nothing_else(cli):

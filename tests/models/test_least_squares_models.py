@@ -67,20 +67,27 @@ def test_the_logged_losses_are_those_of_the_definition(model, planted):
 
 @pytest.mark.parametrize("model", MODELS, ids=name_of)
 def test_the_objective_falls_at_every_half_step(model, planted, monkeypatch):
-    values = []
+    values, told = [], []
     update = type(model).update_items
 
     def update_and_note(self, by_item):
         values.append(objective(self, planted))
-        update(self, by_item)
+        on_the_way = update(self, by_item)
         values.append(objective(self, planted))
+        assert list(on_the_way.values())[-1] == pytest.approx(values[-1], rel=1e-5)
+        return on_the_way
+
+    def note(fitted, epoch):
+        told.extend(value for name, value in epoch.losses.items() if name.startswith("objective"))
+        return False
 
     monkeypatch.setattr(type(model), "update_items", update_and_note)
-    model.fit(planted)
+    model.fit(planted, on_epoch=note)
     values.append(objective(model, planted))
-    values = np.array(values)
-    assert (np.diff(values) <= 1e-6 * values[:-1]).all()
+    for steps in (np.array(values), np.array(told)):
+        assert (np.diff(steps) <= 1e-6 * steps[:-1]).all()
     assert values[-1] < 0.8 * values[0]
+    assert len(told) == model.epochs * (3 if isinstance(model, GenreALS) else 2)
 
 
 def test_the_map_through_the_ratings_lowers_the_objective_by_itself(planted, monkeypatch):

@@ -1,0 +1,73 @@
+"""Runs that may be compared: their labels, the settings that tell them apart, and the one split that they share."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from mfx import compose
+from mfx.analysis.finished_run import FinishedRun, RunError
+from mfx.compose.varying import varying
+from mfx.interfaces import Split
+
+APART = ("dataset", "split")
+"""Groups of settings that decide what runs are scored on."""
+ELSEWHERE = ("tracking.", "tags.", "run_name", "experiment_name", "figures", "metrics", "evaluation.")
+"""Settings that change nothing about a model."""
+
+
+def label(runs: Sequence[FinishedRun]) -> list[str]:
+    """Give runs short, distinct names: their own, with the settings that differ where several share one."""
+    names = [run.name for run in runs]
+    found = []
+    for run, name in zip(runs, names, strict=True):
+        alike = [flat(one) for one, other in zip(runs, names, strict=True) if other == name]
+        mine = flat(run)
+        told = [f"{key.removeprefix('model.')}={mine[key]}" for key in varying(alike) if key in mine]
+        found.append(" ".join([name, *told[:4]]))
+    again = Counter(found)
+    return [f"{one} {run.folder.name[-4:]}" if again[one] > 1 else one for one, run in zip(found, runs, strict=True)]
+
+
+def flat(run: FinishedRun) -> dict[str, str]:
+    """Flatten the settings of a run, but for those that change nothing and seeds that follow the run's own."""
+    settings = compose.flatten(run.config)
+    seed = settings.get("seed")
+    return {
+        name: text
+        for name, text in settings.items()
+        if not name.startswith(ELSEWHERE) and not (name.endswith(".seed") and text == seed)
+    }
+
+
+def one_split(runs: Sequence[FinishedRun]) -> Split:
+    """Return the split that all runs share.
+
+    Raises
+    ------
+    RunError
+        If there is none, saying which settings differ.
+    DataError
+        If the data of a run changed since.
+    """
+    first = runs[0]
+    known = [run.identity.get("split_fingerprint") for run in runs]
+    for run, fingerprint in zip(runs[1:], known[1:], strict=True):
+        if None not in (fingerprint, known[0]) and fingerprint != known[0]:
+            raise _refused(first, run)
+    split = first.split
+    for run, fingerprint in zip(runs[1:], known[1:], strict=True):
+        if fingerprint is None and run.split.fingerprint != split.fingerprint:
+            raise _refused(first, run)
+    return split
+
+
+def _refused(one: FinishedRun, other: FinishedRun) -> RunError:
+    first, second = flat(one), flat(other)
+    keys = [key for key in {**first, **second} if key.partition(".")[0] in (*APART, "seed")]
+    told = [f"{key} is {first.get(key)} and {second.get(key)}" for key in keys if first.get(key) != second.get(key)]
+    why = "; ".join(told[:4]) or "the data changed between them"
+    return RunError(
+        f"{one.name} and {other.name} were scored on different splits: {why}. Their numbers cannot be compared.",
+        "Run one of them again with the other's data and split.",
+    )

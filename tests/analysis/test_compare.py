@@ -1,0 +1,167 @@
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+import mfx
+from mfx.analysis import compare_files, report
+from mfx.analysis.compare import compare
+from mfx.analysis.finished_run import FinishedRun, RunError
+from mfx.analysis.same_split import label
+from mfx.cli.main import main
+
+QUIET = ("tracking=console", "figures=false", "metrics=[rmse,ndcg@10]")
+RUNS = {
+    "bias": ("model=bias", *QUIET),
+    "als": ("model=als", *QUIET),
+    "als again": ("model=als", "seed=7", *QUIET),
+    "bpr": ("model=bpr", "model.epochs=3", *QUIET),
+    "random": ("model=bias", "split=random", *QUIET),
+}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with finished runs on real ratings."""
+    folder, before = tmp_path_factory.mktemp("work"), Path.cwd()
+    os.chdir(folder)
+    try:
+        made = {name: FinishedRun(mfx.run(*overrides).directory) for name, overrides in RUNS.items()}
+    finally:
+        os.chdir(before)
+    return folder, made
+
+
+@pytest.fixture
+def runs(place, monkeypatch):
+    folder, made = place
+    monkeypatch.chdir(folder)
+    return made
+
+
+def the_test(outcome, metric, where=""):
+    (found,) = [one for one in (*outcome.tests, *outcome.slice_tests) if (one.metric, one.where) == (metric, where)]
+    return found
+
+
+def test_als_is_better_than_bias_and_bias_worse_than_als(runs):
+    better = the_test(compare([runs["bias"], runs["als"]]), "rmse")
+    assert better.better is True
+    assert better.difference.high < 0
+    worse = the_test(compare([runs["als"], runs["bias"]]), "rmse")
+    assert worse.better is False
+    assert worse.difference.value == -better.difference.value
+
+
+def test_no_difference_between_two_seeds_of_one_model(runs):
+    outcome = compare([runs["als"], runs["als again"]], metrics=["rmse"])
+    assert outcome.labels == ["als_temporal seed=42", "als_temporal seed=7"]
+    assert outcome.settings == {"seed": ["42", "7"]}
+    assert [one.run for one in (*outcome.tests, *outcome.slice_tests) if one.better is not None] == []
+    assert the_test(outcome, "rmse").difference.value != 0
+
+
+def test_saved_models_score_what_their_runs_recorded(runs):
+    outcome = compare([runs["bias"], runs["als"], runs["bpr"]])
+    assert outcome.notes == []
+    assert outcome.scores[0].values["rmse"] == pytest.approx(runs["bias"].metrics["test/rmse"], rel=1e-6)
+    assert "rmse" in outcome.scores[2].skipped
+    tests = {(one.metric, one.run) for one in outcome.tests}
+    assert tests == {("rmse", "als_temporal"), ("ndcg@10", "als_temporal"), ("ndcg@10", "bpr_temporal")}
+    assert outcome.settings["model.name"] == ["bias", "als", "bpr"]
+
+
+def test_a_model_that_is_not_the_one_that_was_scored_is_told(runs, tmp_path):
+    forged = tmp_path / "forged"
+    shutil.copytree(runs["als"].folder, forged)
+    shutil.rmtree(forged / "model")
+    shutil.copytree(runs["bias"].folder / "model", forged / "model")
+    (note, *_) = compare([runs["als again"], FinishedRun(forged)], metrics=["rmse"]).notes
+    assert "recorded rmse" in note
+
+
+def test_other_splits_are_refused_with_the_reason(runs):
+    with pytest.raises(RunError, match=r"different splits: split\.name is temporal and random"):
+        compare([runs["bias"], runs["random"]])
+
+
+def test_one_run_or_the_same_twice_is_no_comparison(runs):
+    for some in ([runs["bias"]], [runs["bias"], runs["bias"]]):
+        with pytest.raises(RunError, match="at least two different runs"):
+            compare(some)
+
+
+def test_labels_are_distinct(runs):
+    copies = [runs["als"], runs["als again"], runs["als"]]
+    assert len(set(label([runs["bias"], runs["als"], runs["als again"]]))) == 3
+    assert label(copies)[1].startswith("als_temporal seed=7")
+
+
+def test_numbers_are_json_and_figures_are_there(runs):
+    outcome = compare([runs["bias"], runs["als"]])
+    found = json.loads(json.dumps(outcome.as_json(), allow_nan=False))
+    assert found["against"] == outcome.labels[0]
+    assert {one["slice"] for one in found["slice_tests"]} >= {"cold items", "tail items", "head items", "heavy users"}
+    folder = compare_files.folder_of(outcome.runs)
+    compare_files.write(outcome, folder)
+    names = {path.name for path in folder.iterdir()}
+    assert names >= {f"{name}.{kind}" for name in ("difference_rmse", "precision", "gap") for kind in ("png", "svg")}
+    assert json.loads((folder / "comparison.json").read_text()) == found
+
+
+def test_the_command_prints_a_verdict_and_its_json_nothing_else(runs, capsys):
+    assert main(["compare", str(runs["bias"].folder), runs["als"].folder.name, "metrics=rmse"]) == 0
+    said = capsys.readouterr().out
+    assert "better" in said
+    assert "ndcg" not in said
+    assert main(["compare", str(runs["bias"].folder), runs["als"].folder.name, "--json", "seed=1"]) == 0
+    assert json.loads(capsys.readouterr().out)["against"] == "bias_temporal"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "Which runs?"),
+        (["nosuch", "last"], "There is no run 'nosuch'"),
+        (["last"], "at least two different runs"),
+        (["last", "last", "sed=3"], "Did you mean 'seed'?"),
+        (["last", "seed=-1"], "whole number"),
+        (["a", "b", "--jsn"], "Did you mean '--json'?"),
+        (["als_temporal", "bias_temporal", "metrics=nosuch"], "nosuch"),
+        (["bias_temporal", "bias_random"], "different splits"),
+    ],
+)
+def test_mistakes_cost_one_line(runs, arguments, told, capsys):
+    assert main(["compare", *arguments]) in (1, 2)
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith("mfx: ")
+    assert told in line or "2 runs are called" in line
+
+
+def test_a_report_says_everything_and_loads_nothing(runs):
+    pages = {
+        "one": report.make([runs["als"]], None, "mfx report last"),
+        "some": report.make([runs["bias"], runs["als"], runs["random"]], None, "mfx report a b c"),
+    }
+    for path in pages.values():
+        text = path.read_text(encoding="utf-8")
+        assert "default-src 'none'" in text
+        assert "mfx dataset=movielens_demo split=temporal model=als" in text
+        assert f"{runs['als'].metrics['test/rmse']:.4f}" in text
+        assert "cold item ratings" in text
+    some = pages["some"].read_text(encoding="utf-8")
+    assert "Differences to bias_temporal" in some
+    assert "Data and split: movielens_demo, random split" in some
+    assert "data:image/svg+xml" in some
+
+
+def test_mistakes_about_reports(runs, capsys):
+    for arguments, told in (
+        ([], "A report of what?"),
+        (["nosuch"], "no run 'nosuch'"),
+        (["last", "k=3"], "no setting"),
+    ):
+        assert main(["report", *arguments]) in (1, 2)
+        assert told in capsys.readouterr().err
