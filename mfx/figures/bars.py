@@ -27,15 +27,18 @@ def in_bytes(size: float) -> str:
     """Write a size given in bytes: 5.4 kB, 873 kB, 1.2 MB, 70.4 GB (powers of 1,000)."""
     for unit, power in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if size >= power:
-            return f"{size / power:.3g} {unit}" if size < 1000 * power else f"{size / power:,.0f} {unit}"
+            value = size / power
+            return f"{value:.3g} {unit}" if value < 99.95 else f"{value:,.0f} {unit}"
     return f"{size:.0f} bytes"
 
 
 def plain_axis(axes: Axes, axis: str) -> None:
-    """Let an axis of counts write them as `compact` does."""
-    from matplotlib.ticker import FuncFormatter
+    """Let an axis of counts write them as `compact` does, between the large ticks nothing; set its scale before."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter
 
-    getattr(axes, f"{axis}axis").set_major_formatter(FuncFormatter(lambda value, _: compact(value)))
+    one = getattr(axes, f"{axis}axis")
+    one.set_major_formatter(FuncFormatter(lambda value, _: compact(value)))
+    one.set_minor_formatter(NullFormatter())
 
 
 def distribution(

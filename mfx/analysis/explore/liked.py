@@ -26,8 +26,8 @@ def popularity(context: Context, means: DoubleArray) -> Chapter:
     first, last = there[0], there[-1]
     text = (
         f"Items with {_range(found.edges, first)} have a mean rating of {found.mean[first]:.2f} on average, those with "
-        f"{_range(found.edges, last)} {found.mean[last]:.2f}. Every item counts once; bins are equally wide on the "
-        "logarithmic scale."
+        f"{_range(found.edges, last)} one of {found.mean[last]:.2f}. Every item counts once; bins are equally wide on "
+        "the logarithmic scale."
     )
     draw = partial(
         maps.popularity,
