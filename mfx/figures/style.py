@@ -135,7 +135,7 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
     metadata: dict[str, Any] = {"Software": None} if kind == "png" else {"Date": None}
     try:
         with atomic_file(target) as draft, matplotlib.rc_context({"svg.hashsalt": "mfx"}):
-            figure.savefig(draft, format=kind, dpi=DPI, metadata=metadata)
+            _print(figure, draft, kind, metadata)
     except OSError as error:
         raise DataError(
             f"The figure {target} cannot be written: {error.strerror}.", "Choose another folder."
@@ -143,14 +143,25 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
     return target
 
 
+def _print(figure: Figure, draft: Path, kind: str, metadata: dict[str, Any]) -> None:
+    """Write a figure to a file; `Figure.savefig` would draw it a first time for nothing."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    canvas: Any = FigureCanvasAgg(figure) if kind == "png" else FigureCanvasSVG(figure)
+    getattr(canvas, f"print_{kind}")(draft, metadata=metadata)
+
+
 def save_both(figure: Figure, stem: Path) -> tuple[Path, Path]:
-    """Write a figure as STEM.png and STEM.svg; it is laid out once for both, which halves the work.
+    """Write a figure as STEM.png and STEM.svg; it is laid out once for both.
 
     Returns
     -------
     tuple of pathlib.Path
         The PNG and the SVG.
     """
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    layout = figure.get_layout_engine()
+    if layout is not None:
+        layout.execute(figure)
+        figure.set_layout_engine("none")
     return save(figure, stem.with_name(f"{stem.name}.png")), save(figure, stem.with_name(f"{stem.name}.svg"))

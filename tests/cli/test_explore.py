@@ -95,9 +95,11 @@ def test_json_prints_the_summary_and_nothing_else(cli):
     assert written["data/ratings"] == told["summary"]["ratings"]
     page = Page(cli.folder / told["page"])
     assert page.headings == HEADINGS
-    assert len(page.images) == len(FIGURES)
+    names = {one.stem for one in (cli.folder / told["directory"] / "figures").glob("*.svg")}
+    assert names == FIGURES - {"best_rated"}
+    assert len(page.images) == len(names)
     for words in ("This data set tells no genres.", "This data set has no tags.", "0 items have at least 50 ratings."):
-        assert words in page.text or words.startswith("0 items")
+        assert words in page.text
 
 
 def test_cfg_shows_what_is_read_and_does_nothing(cli):
@@ -167,6 +169,7 @@ def test_presets_and_experiments_are_found(tmp_path):
         plan(["experiment=small", "seed=1,2"], tmp_path)
 
 
+@pytest.mark.slow
 def test_the_same_data_give_the_same_page(tmp_path, toy, monkeypatch):
     monkeypatch.chdir(tmp_path)
     first, second = (study.run(*TOY, "explore.genres=0") for _ in range(2))
