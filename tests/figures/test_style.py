@@ -6,7 +6,7 @@ import pytest
 
 import mfx.figures
 from mfx.errors import DataError
-from mfx.figures import objective_curve, save
+from mfx.figures import objective_curve, save, style
 
 
 @pytest.fixture
