@@ -64,7 +64,7 @@ def new_figure(title: str, caption: str, *, width: float = WIDTH, height: float 
     """
     figure = _sheet(caption, width, height)
     axes = figure.add_subplot()
-    axes.set_title(title, fontsize=LARGE, color=INK, loc="left", pad=10)
+    axes.set_title(plain(title), fontsize=LARGE, color=INK, loc="left", pad=10)
     _dress(axes)
     return figure, axes
 
@@ -82,19 +82,24 @@ def new_panels(
         As in `new_figure`.
     """
     figure = _sheet(caption, width, height)
-    figure.suptitle(title, fontsize=LARGE, color=INK, x=0.012, ha="left")
+    figure.suptitle(plain(title), fontsize=LARGE, color=INK, x=0.012, ha="left")
     panels = [figure.add_subplot(1, len(names), place) for place in range(1, len(names) + 1)]
     for axes, name in zip(panels, names, strict=True):
-        axes.set_title(name, fontsize=NORMAL, color=INK, loc="left")
+        axes.set_title(plain(name), fontsize=NORMAL, color=INK, loc="left")
         _dress(axes)
     return figure, panels
+
+
+def plain(text: str) -> str:
+    """Write text that others made so that matplotlib sees no mathematics between its dollar signs."""
+    return text.replace("$", r"\$")
 
 
 def _sheet(caption: str, width: float, height: float) -> Figure:
     """Make an empty figure with its caption, as high as wanted plus the caption."""
     from matplotlib.figure import Figure
 
-    lines = textwrap.wrap(caption, int(92 * width / WIDTH)) if caption else []
+    lines = textwrap.wrap(plain(caption), int(92 * width / WIDTH)) if caption else []
     below = (len(lines) * SMALL * 1.4 + 10) / 72 if lines else 0.0
     whole = height + below
     figure = Figure(figsize=(width, whole), dpi=DPI, layout="constrained", facecolor="white")

@@ -79,6 +79,27 @@ def test_bars_hold_the_numbers():
     assert axes.yaxis_inverted()
 
 
+def test_labels_are_no_mathematics():
+    (axes,) = bars.ranking(["a$b$ & c_1", "x" * 90, "d$"], [3, 2, 1], x_label="n", title="$5$", caption="$c$").axes
+    axes.figure.draw_without_rendering()
+    labels = axes.get_yticklabels()
+    for text, shown in ((labels[0], "a$b$ & c_1"), (labels[2], "d$"), (axes.title, ""), (axes._left_title, "$5$")):
+        assert text._preprocess_math(text.get_text()) == (shown, False)
+    assert labels[1].get_text() == "x" * 41 + "…"
+
+
+def test_names_of_months_do_not_lie_on_each_other():
+    dates = [datetime.date(2000 + n // 12, n % 12 + 1, 1) for n in range(120)]
+    counts = [10] * 120
+    counts[50], counts[65], counts[100] = 100, 99, 98
+    (axes,) = bars.over_time(dates, counts, **ABOUT).axes
+    assert [text.get_text() for text in axes.texts] == ["Mar 2004: 100", "May 2008: 98"]
+    assert sum(line.get_marker() == "v" for line in axes.lines) == 3
+    counts[65] = 50
+    (axes,) = bars.over_time(dates, counts, **ABOUT).axes
+    assert len(axes.texts) == 3
+
+
 def test_only_points_stand_on_an_axis_that_does_not_begin_at_zero():
     (axes,) = FIGURES["points"].axes
     assert not axes.patches

@@ -62,6 +62,7 @@ def trend(counts: PointerArray, means: DoubleArray, low: float, high: float) -> 
     edges = np.unique(np.ceil(10.0 ** (np.arange(bins + 1) / PER_DECADE) - 1e-9))
     place = np.searchsorted(edges, count, side="right") - 1
     size = edges.size - 1
+    high = high if high > low else low + 1.0  # everybody may have given the same rating
     heights = np.linspace(low, high, MEAN_CELLS + 1)
     level = np.clip(((mean - low) / (high - low) * MEAN_CELLS).astype(np.int64), 0, MEAN_CELLS - 1)
     cells = np.bincount(place * MEAN_CELLS + level, minlength=size * MEAN_CELLS).reshape(size, MEAN_CELLS)
