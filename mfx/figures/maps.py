@@ -196,7 +196,7 @@ def shares(names: Sequence[str], cells: Any, *, title: str, caption: str) -> Fig
             value = shown[row, column]
             if np.isfinite(value):
                 text = f"{value:.2f}".removeprefix("0") if value < 0.995 else "1"
-                colour = "white" if value > 0.5 * top else INK
+                colour = "white" if value > 0.45 * top else INK
                 axes.text(column, row, text, ha="center", va="center", fontsize=SMALL - 1.5, color=colour)
     places = range(len(names))
     labels = [plain(name) for name in names]
