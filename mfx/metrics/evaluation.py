@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from mfx.errors import MetricError
 from mfx.interfaces import DoubleArray, FloatArray, IndexArray, Metric, Model, PointerArray, Ratings
 from mfx.metrics.outcomes import ListOutcome, RankOutcome, RatingOutcome, Relevant
 from mfx.metrics.settings import EvaluationSettings
+
+if TYPE_CHECKING:
+    from mfx.solver.retrieval import ScoreProduct
 
 __all__ = ["Evaluation", "EvaluationSettings", "evaluate"]
 
@@ -52,8 +55,8 @@ def evaluate(
 ) -> Evaluation:
     """Score held-out ratings and compute every metric.
 
-    Lists and ranks are over all candidates of the catalogue; users without held-out ratings are not scored. Each
-    block of users is scored once, whatever the number of metrics.
+    Lists and ranks are over all candidates of the catalogue; users without held-out ratings are not scored. Lists are
+    made once, whatever the number of metrics.
 
     Parameters
     ----------
@@ -155,25 +158,34 @@ def _rank(
     depth: int,
     with_ranks: bool,
 ) -> dict[str, Any]:
-    """Score blocks of users; keep the top `depth` items of each and, on request, the ranks of relevant items."""
+    """Find the top `depth` items of each user and, on request, the ranks of the relevant items.
+
+    Lists come from the product of scores where the model has one; else, and for ranks, users are scored in blocks.
+    """
     from mfx.solver import topk
+    from mfx.solver.retrieval import best_of_product
 
     relevant = find_relevant(held_out, users, settings.relevance_threshold)
-    unrated = np.flatnonzero(seen.item_counts == 0) if settings.candidates == "unseen_rated" else np.zeros(0, np.int64)
+    allowed = seen.item_counts > 0 if settings.candidates == "unseen_rated" else None
+    late = (relevant.indptr, relevant.items) if settings.ties == "pessimistic" else None
+    product = _product(model, users) if depth else None
     items = np.full((users.size, depth), -1, dtype=np.int32)
+    if product is not None:
+        seen_rows = (seen.user_indptr, seen.items)
+        items, _ = best_of_product(product, users, depth, seen=seen_rows, late=late, allowed=allowed)
     above, tied = np.zeros(relevant.items.size, np.int64), np.zeros(relevant.items.size, np.int64)
     candidates = np.zeros(users.size, np.int64)
     step = settings.users_per_block(held_out.n_items)
-    for start in range(0, users.size, step):
+    blocks = range(0, users.size, step) if with_ranks or (depth and product is None) else range(0)
+    for start in blocks:
         block = users[start : start + step]
         scores = _score_block(model, block, held_out)
         topk.mask_seen(scores, seen.user_indptr, seen.items, block)
-        if unrated.size:
-            scores[:, unrated] = -np.inf
+        if allowed is not None:
+            scores[:, ~allowed] = -np.inf
         rows = slice(int(relevant.indptr[start]), int(relevant.indptr[start + block.size]))
         indptr = relevant.indptr[start : start + block.size + 1] - rows.start
-        if depth:
-            late = settings.ties == "pessimistic"
+        if depth and product is None:
             late_indptr = indptr if late else np.zeros(block.size + 1, np.int64)
             late_items = relevant.items[rows] if late else np.zeros(0, np.int32)
             items[start : start + step], _ = topk.select(scores, depth, late_indptr, late_items)
@@ -187,6 +199,13 @@ def _rank(
     if with_ranks:
         outcomes["ranks"] = RankOutcome(users, relevant, above, tied, candidates, settings)
     return outcomes
+
+
+def _product(model: Model, users: IndexArray) -> ScoreProduct | None:
+    """Return the scores as a product, where the model has one and none of them can be NaN or infinite."""
+    score_product = getattr(model, "score_product", None)
+    product: ScoreProduct | None = None if score_product is None else score_product(users)
+    return product if product is not None and product.is_finite() else None
 
 
 def _score_block(model: Model, users: IndexArray, held_out: Ratings) -> FloatArray:

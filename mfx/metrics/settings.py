@@ -32,7 +32,8 @@ class EvaluationSettings(Component):
         a refit); or only those of them that anybody rated there. A relevant item that is no candidate counts as
         missed, in `auc` as ranked last.
     block_size : int or None
-        Users scored at a time; None for as many as fit into 64 MB of scores.
+        Users scored at a time where scores are written down: for `auc`, and for models whose scores are not a
+        product; None for as many as fit into 64 MB of scores.
     """
 
     relevance_threshold: float | None = setting(None)

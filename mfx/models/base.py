@@ -23,11 +23,13 @@ from mfx.interfaces import (
     RatingScale,
 )
 from mfx.models.folded import Folded
-from mfx.models.lists import Seen, best_items, list_frame
+from mfx.models.lists import Seen, best_items, best_of_product, list_frame
 from mfx.settings import Component
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from mfx.solver.retrieval import ScoreProduct
 
 _BLOCK = 1024
 """Users scored at a time by `Recommender.recommend`."""
@@ -95,6 +97,14 @@ class Recommender(Component, abc.ABC):
     @abc.abstractmethod
     def score_users(self, users: IndexArray) -> FloatArray:
         """Score every item for each user index; float32, shape (len(users), items)."""
+
+    def score_product(self, users: IndexArray, bias_weight: float = 1.0) -> ScoreProduct | None:
+        """Return the scores of `score_users`, with this weight of the item bias, as a product of two matrices.
+
+        Lists are then found without writing all scores down. By default there is none; a model that scores by a
+        product (`mfx.solver.ScoreProduct`) returns it, with the users in this order.
+        """
+        return None
 
     def score_pairs(self, users: IndexArray, items: IndexArray) -> FloatArray:
         """Score pairs of user and item indices; float32, shape of `users`."""
@@ -170,15 +180,16 @@ class Recommender(Component, abc.ABC):
         self._check_fitted()
         index = np.arange(self.catalogue_.n_users, dtype=np.int32) if users is None else self.known_users(users)
         allowed = self.allowed_items(min_ratings, among)
-        lists, values = [], []
-        for start in range(0, index.size, _BLOCK):
-            block = index[start : start + _BLOCK]
-            scores = self.reweighed(self.score_users(block), bias_weight)
-            best, value = best_items(scores, k, allowed, self.seen_ if exclude_seen else None, block)
-            lists.append(best)
-            values.append(value)
-        items = np.concatenate(lists) if lists else np.empty((0, k), np.int32)
-        scores = np.concatenate(values) if values else np.empty((0, k), np.float32)
+        seen = self.seen_ if exclude_seen else None
+        product = self.score_product(index, bias_weight)
+        if product is not None and product.is_finite():
+            items, scores = best_of_product(product, k, allowed, seen, index)
+        else:
+            items, scores = np.empty((index.size, k), np.int32), np.empty((index.size, k), np.float32)
+            for start in range(0, index.size, _BLOCK):
+                rows = slice(start, start + _BLOCK)
+                block = self.reweighed(self.score_users(index[rows]), bias_weight)
+                items[rows], scores[rows] = best_items(block, k, allowed, seen, index[rows])
         return list_frame(self.catalogue_, items, scores, user_ids=self.catalogue_.user_ids[index])
 
     def similar_items(self, item_id: Any, k: int = 10) -> pd.DataFrame:

@@ -17,6 +17,8 @@ from mfx.models.lists import best_items, list_frame
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mfx.solver.retrieval import ScoreProduct
+
 
 @dataclass(kw_only=True)
 class FactorModel(Recommender):
@@ -69,6 +71,18 @@ class FactorModel(Recommender):
         from mfx.solver.scores import score_rows
 
         return score_rows(rows, self.item_table_, self.offset_)
+
+    def score_product(self, users: IndexArray, bias_weight: float = 1.0) -> ScoreProduct | None:
+        """Return the scores of `score_users` as a product, unless a subclass scores in a way of its own."""
+        from mfx.solver.retrieval import ScoreProduct
+
+        own = (getattr(self.score_users, "__func__", None), getattr(self.score_rows, "__func__", None))
+        if own != (FactorModel.score_users, FactorModel.score_rows):
+            return None
+        rows = self.user_table_[users]
+        shifts = rows[:, -1] + np.float32(self.offset_)
+        rows[:, -1] = bias_weight
+        return ScoreProduct(rows, self.item_table_, shifts)
 
     def score_pairs(self, users: IndexArray, items: IndexArray) -> FloatArray:
         """Score pairs of user and item indices; float32, shape of `users`."""

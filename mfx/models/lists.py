@@ -12,6 +12,8 @@ from mfx.interfaces import AnyArray, BoolArray, Catalogue, FloatArray, IndexArra
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mfx.solver.retrieval import ScoreProduct
+
 
 @dataclass(frozen=True, eq=False)
 class Seen:
@@ -52,6 +54,22 @@ def best_items(
         scores[:, ~allowed] = -np.inf
     indptr, indices = (None, None) if seen is None else (seen.indptr, seen.items)
     return top_k(scores, indptr, indices, users, k)
+
+
+def best_of_product(
+    product: ScoreProduct, k: int, allowed: BoolArray | None, seen: Seen | None, users: IndexArray
+) -> tuple[IndexArray, FloatArray]:
+    """Find the k best items of each row of a product of scores, as `best_items` does of scores.
+
+    Raises
+    ------
+    ModelError
+        If k is below 1.
+    """
+    from mfx.solver import retrieval
+
+    csr = None if seen is None else (seen.indptr, seen.items)
+    return retrieval.best_of_product(product, users, k, seen=csr, allowed=allowed)
 
 
 def list_frame(

@@ -5,7 +5,8 @@ Public building blocks, for models of third parties as for MFX's own; each says 
 - layouts: `SparseRows`, `transpose`, `balanced_blocks`;
 - row solves of alternating least squares: `solve_rows` with `Ridge`, `Prior` and `gramian`;
 - pairwise epochs: `run_epoch`, and `fold_in` for the rows of new users;
-- scores and lists: `score_rows`, `score_pairs`, `top_k`, `select`, `ranks`, `mask_seen`;
+- scores and lists: `score_rows`, `score_pairs`, `top_k`, `select`, `ranks`, `mask_seen`, and `best_of_product` of a
+  `ScoreProduct`, which never holds all scores;
 - order within segments: `group_rows`, `label_tails`;
 - random numbers that no order of work changes: `key_of`, `permutation`, and inside kernels `random_bits`, `derive`,
   `to_below`, `to_unit`;
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from mfx.solver.least_squares import Prior, Ridge, gramian, solve_rows
     from mfx.solver.pairwise import run_epoch
     from mfx.solver.pairwise_fold import fold_in
+    from mfx.solver.retrieval import ScoreProduct, best_of_product
     from mfx.solver.scores import score_pairs, score_rows
     from mfx.solver.segments import group_rows, label_tails
     from mfx.solver.topk import mask_seen, ranks, select, top_k
@@ -32,8 +34,10 @@ if TYPE_CHECKING:
 _HOME = {
     "Prior": "mfx.solver.least_squares",
     "Ridge": "mfx.solver.least_squares",
+    "ScoreProduct": "mfx.solver.retrieval",
     "SparseRows": "mfx.solver.layout",
     "balanced_blocks": "mfx.solver.layout",
+    "best_of_product": "mfx.solver.retrieval",
     "derive": "mfx.solver.hashing",
     "fold_in": "mfx.solver.pairwise_fold",
     "gramian": "mfx.solver.least_squares",
@@ -59,8 +63,10 @@ _HOME = {
 __all__ = [
     "Prior",
     "Ridge",
+    "ScoreProduct",
     "SparseRows",
     "balanced_blocks",
+    "best_of_product",
     "derive",
     "fold_in",
     "gramian",

@@ -8,9 +8,9 @@ observed targets y and the other side's rows X the solve minimises, over w = (fa
 
 jointly in factors and bias. The confidences c are 1 and the base B is 0 unless given: with ``B = a V^T V``
 (`gramian`) every row of the other side pulls its prediction to zero with weight a, observed or not, at no cost per row
-(Hu, Koren and Volinsky 2008, "Collaborative filtering for implicit feedback datasets"). The gathered rows carry two
-more columns, the constant 1 and the target, so that one symmetric matrix holds Gram, right-hand side and squared
-targets; eliminating its last column by Cholesky leaves the minimum of the objective in the corner, for free.
+(Hu, Koren and Volinsky 2008, "Collaborative filtering for implicit feedback datasets"). The other side's factors are
+laid out anew before a pass, each row in whole vectors. The Gram matrix of a row is summed in registers and solved by a
+blocked Cholesky factorisation, along which the sum of squared targets shrinks to the minimum of the objective.
 
 Every row is solved by one thread from start to end, so results do not depend on the number of threads.
 """
@@ -24,7 +24,8 @@ import numpy as np
 
 from mfx.interfaces import DoubleArray, FloatArray, IndexArray, PointerArray
 from mfx.solver.layout import SparseRows, balanced_blocks
-from mfx.solver.row_kernels import solve_blocks, solve_profiles, sum_outer
+from mfx.solver.row_kernels import pack, solve_blocks, solve_profiles, sum_outer
+from mfx.solver.vectors import width_of
 
 _NO_MATRIX = np.zeros((0, 0), dtype=np.float32)
 _NO_ENTRIES = np.zeros(0, dtype=np.float32)
@@ -232,7 +233,7 @@ def gramian(table: FloatArray, weight: float = 1.0) -> FloatArray:
     """
     size = table.shape[1] - 1
     blocks = max(1, min(16, len(table) // 1024))
-    width = (size + 7) // 8 * 8
+    width = width_of(size)
     partial = np.zeros((blocks, width, width), dtype=np.float32)
     sum_outer(table, np.linspace(0, len(table), blocks + 1).astype(np.int64), partial)
     upper = np.triu(partial.sum(axis=0, dtype=np.float64)[:size, :size])
@@ -264,12 +265,15 @@ def _problem(
         if scales is not None:
             raise ValueError("A ridge per count has scales of its own, so no others can be given.")
         scales = np.maximum(rows.counts, 1).astype(np.float32)
+    packed = np.empty((len(other), width_of(n_columns - 1)), dtype=np.float32)
+    shifts = np.empty(len(other), dtype=np.float32)
+    pack(other, np.float32(offset), packed, shifts)
     return (
         rows.indptr,
         rows.indices,
         rows.values,
-        other,
-        np.float32(offset),
+        packed,
+        shifts,
         np.float32(1.0 if ridge.with_bias else 0.0),
         ridge.weights(n_columns - 1),
         _NO_ENTRIES if scales is None else scales.astype(np.float32, copy=False),

@@ -1,4 +1,13 @@
-"""Kernels of the row solves: gather, Gram matrix, penalty, Cholesky, all on one small buffer per block of rows."""
+"""Kernels of the row solves: gather, Gram matrix, penalty, on small buffers that a block of rows shares.
+
+The normal equations of a row of n entries in (factors w, bias b), with X the n gathered rows, c the constant column
+and t the targets, are kept as
+
+    gram[:, :]   X^T X             edges[0]   X^T c             corner   c.c, c.t, t.t
+                                   edges[1]   X^T t
+
+so that the matrix has the width of the factors alone and its sums stay in whole vectors.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +15,10 @@ import numba
 import numpy as np
 
 from mfx.interfaces import DoubleArray, FloatArray, IndexArray, PointerArray
-from mfx.solver.gram import LANES, add_gram
+from mfx.solver.cholesky import SCRATCH, solve_row
+from mfx.solver.gram import EDGES, add_edges, add_gram, add_gram_strip
 from mfx.solver.jit import kernel
-
-_CHUNK = 128
-"""Ratings gathered at a time: with 16 columns of float32 the buffer is 8 KB and stays in the first-level cache."""
+from mfx.solver.vectors import STRIP, prefetch_row, set_row
 
 
 @kernel(parallel=True)
@@ -22,7 +30,7 @@ def solve_blocks(
     indices: IndexArray,
     values: FloatArray,
     other: FloatArray,
-    offset: np.float32,
+    shifts: FloatArray,
     constant: np.float32,
     ridge: FloatArray,
     scales: FloatArray,
@@ -32,15 +40,22 @@ def solve_blocks(
     base: FloatArray,
 ) -> None:
     """Solve the rows of each block into `out`, and note the minimum of each row's objective."""
-    width = _width(other.shape[1])
+    size, width = out.shape[1] - 1, other.shape[1]
     for block in numba.prange(bounds.size - 1):
-        gathered = np.zeros((_CHUNK, width), dtype=np.float32)
+        gathered = np.empty((_chunk(width), width), dtype=np.float32)
+        sides = np.empty((_chunk(width), EDGES), dtype=np.float32)
         gram = np.zeros((width, width), dtype=np.float32)
+        edges = np.zeros((EDGES, width), dtype=np.float32)
+        corner = np.zeros(3, dtype=np.float64)
+        work = np.zeros((width + SCRATCH, width), dtype=np.float32)
         for row in range(bounds[block], bounds[block + 1]):
             begin, end = indptr[row], indptr[row + 1]
-            row_gram(begin, end, indices, values, roots, other, offset, constant, base, gathered, gram)
-            add_penalty(row, ridge, scales, centres, pulls, gram)
-            minima[row] = solve_augmented(gram, other.shape[1], out[row])
+            set_base(base, size, gram, edges, corner)
+            add_entries(
+                begin, end, indices, values, roots, other, shifts, constant, size, gathered, sides, gram, edges, corner
+            )
+            add_penalty(row, size, ridge, scales, centres, pulls, gram, edges, corner)
+            minima[row] = solve_row(gram, edges, corner, size, work, out[row])
 
 
 @kernel(parallel=True)
@@ -58,7 +73,7 @@ def solve_profiles(
     indices: IndexArray,
     values: FloatArray,
     other: FloatArray,
-    offset: np.float32,
+    shifts: FloatArray,
     constant: np.float32,
     ridge: FloatArray,
     scales: FloatArray,
@@ -68,21 +83,27 @@ def solve_profiles(
     base: FloatArray,
 ) -> None:
     """Solve the rows in the given order, block by block, and sum their curvature, one partial sum a block."""
-    width = _width(other.shape[1])
-    size = other.shape[1] - 1
+    size, width = out.shape[1] - 1, other.shape[1]
     for block in numba.prange(bounds.size - 1):
-        gathered = np.zeros((_CHUNK, width), dtype=np.float32)
+        gathered = np.empty((_chunk(width), width), dtype=np.float32)
+        sides = np.empty((_chunk(width), EDGES), dtype=np.float32)
         gram = np.zeros((width, width), dtype=np.float32)
+        edges = np.zeros((EDGES, width), dtype=np.float32)
+        corner = np.zeros(3, dtype=np.float64)
+        work = np.zeros((width + SCRATCH, width), dtype=np.float32)
         total = np.zeros((size, size), dtype=np.float64)
         for place in range(bounds[block], bounds[block + 1]):
             row = order[place]
             begin, end = indptr[row], indptr[row + 1]
-            row_gram(begin, end, indices, values, roots, other, offset, constant, base, gathered, gram)
+            set_base(base, size, gram, edges, corner)
+            add_entries(
+                begin, end, indices, values, roots, other, shifts, constant, size, gathered, sides, gram, edges, corner
+            )
             for a in range(size):
                 for b in range(a, size):
                     total[a, b] += gram[a, b]
-            add_penalty(row, ridge, scales, centres, pulls, gram)
-            minima[row] = solve_augmented(gram, other.shape[1], out[row])
+            add_penalty(row, size, ridge, scales, centres, pulls, gram, edges, corner)
+            minima[row] = solve_row(gram, edges, corner, size, work, out[row])
             profile = profile_of_row[row]
             if place + 1 == bounds[block + 1] or profile_of_row[order[place + 1]] != profile:
                 _spread(profile, profile_indptr, profile_indices, profile_weights, total, curvature[block])
@@ -90,120 +111,96 @@ def solve_profiles(
 
 
 @kernel()
-def _width(n_columns: int) -> int:
-    """Columns of the gathered buffer: table, target, and padding to whole vectors."""
-    return (n_columns + LANES) // LANES * LANES
+def _chunk(width: int) -> int:
+    """Rows gathered at a time: 16 KB of them stay in the first-level cache."""
+    return max(32, 4096 // width)
 
 
 @kernel()
-def row_gram(
+def set_base(base: FloatArray, size: int, gram: FloatArray, edges: FloatArray, corner: DoubleArray) -> None:
+    """Set the system to the common term of all rows, given as a symmetric matrix of factors and bias, or to zero."""
+    gram[:] = np.float32(0.0)
+    edges[:] = np.float32(0.0)
+    corner[:] = 0.0
+    if base.shape[0] > 0:
+        for a in range(size):
+            for b in range(a, size):
+                gram[a, b] = base[a, b]
+            edges[0, a] = base[size, a]
+        corner[0] = base[size, size]
+
+
+@kernel()
+def add_entries(
     begin: int,
     end: int,
     indices: IndexArray,
     values: FloatArray,
     roots: FloatArray,
     other: FloatArray,
-    offset: np.float32,
+    shifts: FloatArray,
     constant: np.float32,
-    base: FloatArray,
+    size: int,
     gathered: FloatArray,
+    sides: FloatArray,
     gram: FloatArray,
+    edges: FloatArray,
+    corner: DoubleArray,
 ) -> None:
-    """Set `gram` to `base` plus the upper triangle of the augmented Gram matrix of the entries `begin` to `end`."""
-    size = other.shape[1] + 1
-    gram[:size] = np.float32(0.0)
-    for a in range(base.shape[0]):
-        for b in range(a, base.shape[1]):
-            gram[a, b] = base[a, b]
-    for start in range(begin, end, _CHUNK):
-        count = min(_CHUNK, end - start)
-        gather(indices, values, start, count, other, offset, constant, gathered)
-        if roots.size > 0:
-            for n in range(count):
-                for j in range(size):
-                    gathered[n, j] *= roots[start + n]
-        add_gram(gathered, count, size, gram)
+    """Add the entries `begin` to `end` of the sparse rows to the system; `roots` are the roots of their weights."""
+    chunk = gathered.shape[0]
+    for start in range(begin, end, chunk):
+        count = min(chunk, end - start)
+        constants, products, squares = np.float32(0.0), np.float32(0.0), np.float32(0.0)
+        for n in range(count):
+            root = roots[start + n] if roots.size > 0 else np.float32(1.0)
+            index = indices[start + n]
+            set_row(root, other, index, gathered, n, 0)
+            weight, target = root * constant, root * (values[start + n] - shifts[index])
+            sides[n, 0], sides[n, 1] = weight, target
+            constants += weight * weight
+            products += weight * target
+            squares += target * target
+        corner[0] += constants
+        corner[1] += products
+        corner[2] += squares
+        # The tables are larger than the near caches: while sums are made, what comes next is on its way.
+        after = start + count
+        coming = min(count, indices.size - after)
+        for row in range(0, size, STRIP):
+            for n in range(coming * row // size, coming * min(row + STRIP, size) // size):
+                prefetch_row(other, indices[after + n])
+            add_gram_strip(gathered, count, row, 1.0, gram)
+        add_edges(sides, gathered, count, edges)
 
 
 @kernel()
 def add_penalty(
     row: int,
+    size: int,
     ridge: FloatArray,
     scales: FloatArray,
     centres: FloatArray,
     pulls: FloatArray,
     gram: FloatArray,
+    edges: FloatArray,
+    corner: DoubleArray,
 ) -> None:
-    """Add ridge, times the row's entry of `scales` if there are any, and prior of a row to its Gram matrix."""
-    p = ridge.size
+    """Add ridge, times the row's entry of `scales` if there are any, and prior of a row to its system."""
     scale = scales[row] if scales.size > 0 else np.float32(1.0)
-    for j in range(p):
+    for j in range(size):
         gram[j, j] += scale * ridge[j]
+    corner[0] += scale * ridge[size]
     if centres.shape[0] > 0:
-        for j in range(p):
+        for j in range(size):
             pull = pulls[j] * centres[row, j]
             gram[j, j] += pulls[j]
-            gram[j, p] += pull
-            gram[p, p] += pull * centres[row, j]
-
-
-@kernel()
-def gather(
-    indices: IndexArray,
-    values: FloatArray,
-    start: int,
-    count: int,
-    other: FloatArray,
-    offset: np.float32,
-    constant: np.float32,
-    gathered: FloatArray,
-) -> None:
-    """Copy `count` rows of `other` into the buffer as (factors, constant, residual target)."""
-    p = other.shape[1]
-    for n in range(count):
-        source = other[indices[start + n]]
-        target = gathered[n]
-        for j in range(p):
-            target[j] = source[j]
-        target[p] = values[start + n] - offset - source[p - 1]
-        target[p - 1] = constant
-
-
-@kernel()
-def solve_augmented(system: FloatArray, p: int, solution: FloatArray) -> float:
-    """Solve the p x p normal equations whose right-hand side is column p; return the minimum of the objective.
-
-    Cholesky on the upper triangle, in place, by rows, so that every inner loop runs over contiguous memory. A pivot
-    that vanishes against its diagonal marks a direction the data say nothing about and nothing penalises: that
-    coordinate is set to zero.
-    """
-    for j in range(1, p):
-        system[j, 0] = system[j, j]  # below the diagonal is free: keep the untouched diagonal there
-    for j in range(p):
-        # Slices that start at zero, as loops with another start are not vectorised.
-        line = system[j, j : p + 1]
-        pivot = line[0]
-        if not pivot > (np.float32(1e-6) * system[j, 0] if j > 0 else np.float32(0.0)):
-            line[:] = np.float32(0.0)
-            continue
-        inverse = np.float32(1.0) / np.sqrt(pivot)
-        for b in range(line.size):
-            line[b] *= inverse
-        for a in range(1, line.size):
-            factor = line[a]
-            source, target = line[a:], system[j + a, j + a : p + 1]
-            for b in range(source.size):
-                target[b] -= factor * source[b]
-    for j in range(p - 1, -1, -1):
-        if system[j, j] == np.float32(0.0):
-            solution[j] = np.float32(0.0)
-            continue
-        total = system[j, p]
-        known, line = solution[j + 1 : p], system[j, j + 1 : p]
-        for b in range(known.size):
-            total -= line[b] * known[b]
-        solution[j] = total / system[j, j]
-    return float(system[p, p])
+            edges[1, j] += pull
+            corner[2] += pull * centres[row, j]
+        pull = pulls[size] * centres[row, size]
+        corner[0] += pulls[size]
+        corner[1] += pull
+        corner[2] += pull * centres[row, size]
 
 
 @kernel()
@@ -228,21 +225,31 @@ def _spread(
                     out[top + a, left + b] += weight * gram[a, b]
 
 
+@kernel()
+def pack(table: FloatArray, offset: np.float32, factors: FloatArray, shifts: FloatArray) -> None:
+    """Lay out a table for gathering: factors padded to whole vectors, and offset plus bias of each row."""
+    size = table.shape[1] - 1
+    for row in range(table.shape[0]):
+        for j in range(size):
+            factors[row, j] = table[row, j]
+        for j in range(size, factors.shape[1]):
+            factors[row, j] = np.float32(0.0)
+        shifts[row] = offset + table[row, size]
+
+
 @kernel(parallel=True)
 def sum_outer(table: FloatArray, bounds: PointerArray, partial: FloatArray) -> None:
     """Set ``partial[b]`` to the upper triangle of the Gram matrix of the factors of rows ``bounds[b]:bounds[b + 1]``.
 
     `table` has a bias in its last column, which is left out; `partial` has shape (blocks, width, width).
     """
-    size = table.shape[1] - 1
+    size, width = table.shape[1] - 1, partial.shape[1]
     for block in numba.prange(bounds.size - 1):
-        gathered = np.zeros((_CHUNK, partial.shape[1]), dtype=np.float32)
-        for start in range(bounds[block], bounds[block + 1], _CHUNK):
-            count = min(_CHUNK, bounds[block + 1] - start)
+        chunk = _chunk(width)
+        gathered = np.zeros((chunk, width), dtype=np.float32)
+        for start in range(bounds[block], bounds[block + 1], chunk):
+            count = min(chunk, bounds[block + 1] - start)
             for n in range(count):
                 for j in range(size):
                     gathered[n, j] = table[start + n, j]
-            for n in range(count, (count + 7) // 8 * 8):
-                for j in range(size):
-                    gathered[n, j] = np.float32(0.0)
-            add_gram(gathered, count, size, partial[block])
+            add_gram(gathered, count, 0, size, 1.0, partial[block])

@@ -7,9 +7,9 @@ import numpy as np
 
 from mfx.errors import ModelError
 from mfx.interfaces import FloatArray, IndexArray, PointerArray
+from mfx.solver.heap import offer, offer_row, sort_heap
 from mfx.solver.jit import kernel
 
-_LANES = 64
 _TILE = 4096
 
 FINE, NOT_A_NUMBER, INFINITE, EXCLUDED = 0, 1, 2, 3
@@ -72,77 +72,11 @@ def mask_seen(scores: FloatArray, indptr: PointerArray, indices: IndexArray, use
             scores[row, indices[place]] = -np.inf
 
 
-@kernel()
-def _worse(score: float, order: int, than_score: float, than_order: int) -> bool:
-    return score < than_score or (score == than_score and order > than_order)
-
-
-@kernel()
-def _sink(scores: FloatArray, orders: IndexArray, size: int, start: int) -> None:
-    """Restore the heap, worst entry first, below `start`."""
-    score, order = scores[start], orders[start]
-    place = start
-    while True:
-        child = 2 * place + 1
-        if child >= size:
-            break
-        if child + 1 < size and _worse(scores[child + 1], orders[child + 1], scores[child], orders[child]):
-            child += 1
-        if not _worse(scores[child], orders[child], score, order):
-            break
-        scores[place], orders[place] = scores[child], orders[child]
-        place = child
-    scores[place], orders[place] = score, order
-
-
-@kernel()
-def _offer(scores: FloatArray, orders: IndexArray, size: int, score: float, order: int) -> int:
-    """Put an entry into the heap if it belongs there, and return the new size; entries come in increasing order."""
-    if size == scores.size:
-        if score > scores[0]:
-            scores[0], orders[0] = score, order
-            _sink(scores, orders, size, 0)
-        return size
-    place = size
-    while place > 0:
-        parent = (place - 1) // 2
-        if not _worse(score, order, scores[parent], orders[parent]):
-            break
-        scores[place], orders[place] = scores[parent], orders[parent]
-        place = parent
-    scores[place], orders[place] = score, order
-    return size + 1
-
-
-@kernel()
-def _offer_row(row: FloatArray, scores: FloatArray, orders: IndexArray) -> int:
-    """Offer every score of a row above -∞ to an empty heap and return the heap's size."""
-    size, item = 0, 0
-    while item < row.size and size < scores.size:
-        if row[item] > -np.inf:
-            size = _offer(scores, orders, size, row[item], item)
-        item += 1
-    while item < row.size:
-        stop = min(item + _LANES, row.size)
-        above = np.float32(0)
-        least = scores[0]
-        for place in range(item, stop):
-            above += np.float32(1) if row[place] > least else np.float32(0)
-        if above > 0:
-            for place in range(item, stop):
-                if row[place] > scores[0]:
-                    size = _offer(scores, orders, size, row[place], place)
-        item = stop
-    return size
-
-
 @kernel(parallel=True)
 def select(
     scores: FloatArray, k: int, late_indptr: PointerArray, late_items: IndexArray
 ) -> tuple[IndexArray, FloatArray]:
     """Find the k best items of each row; the scores must not hold NaN.
-
-    A heap of k entries takes what beats its worst entry, so a row is read once and hardly ever touched twice.
 
     Parameters
     ----------
@@ -172,19 +106,13 @@ def select(
         for late in range(start, stop):
             late_scores[late] = scores[row, late_items[late]]
             scores[row, late_items[late]] = -np.inf
-        size = _offer_row(scores[row], best[row], items[row])
+        size = offer_row(scores[row], 0, best[row], items[row], 0)
         for late in range(start, stop):
             scores[row, late_items[late]] = late_scores[late]
             if late_scores[late] > -np.inf:
-                # Past n_items the order of an entry says that it is late; the item is order - n_items.
-                size = _offer(best[row], items[row], size, late_scores[late], n_items + late_items[late])
-        for last in range(size - 1, 0, -1):
-            best[row, 0], best[row, last] = best[row, last], best[row, 0]
-            items[row, 0], items[row, last] = items[row, last], items[row, 0]
-            _sink(best[row], items[row], last, 0)
-        for place in range(size):
-            if items[row, place] >= n_items:
-                items[row, place] -= n_items
+                # Past n_items the order of an entry says that it is late.
+                size = offer(best[row], items[row], size, late_scores[late], n_items + late_items[late])
+        sort_heap(best[row], items[row], size, n_items)
     return items, best
 
 

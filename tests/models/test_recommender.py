@@ -156,3 +156,22 @@ def test_state_can_be_put_back(planted):
     np.testing.assert_array_equal(model.score_users(np.array([1], dtype=np.int32)), scores)
     with pytest.raises(ModelError, match="keeps"):
         model.restore({"user_table_": kept["user_table_"]})
+
+
+def test_lists_are_those_of_the_scores_also_for_a_subclass_that_scores_in_a_way_of_its_own(planted):
+    class Backwards(ALS):
+        def score_rows(self, rows):
+            return -super().score_rows(rows)
+
+    for cls, sign in ((ALS, 1.0), (Backwards, -1.0)):
+        model = cls(factors=3, epochs=2).fit(planted)
+        users = np.arange(planted.n_users, dtype=np.int32)
+        scores = sign * (model.user_factors_ @ model.item_factors_.T + model.item_bias_)
+        scores += sign * (model.user_bias_ + model.offset_)[:, None]
+        listed = model.recommend(k=4, exclude_seen=False)
+        best = planted.catalogue.item_ids[np.argsort(-scores, axis=1)[:, :4]]
+        np.testing.assert_array_equal(listed["item_id"].to_numpy().reshape(-1, 4), best)
+        np.testing.assert_allclose(
+            listed["score"].to_numpy().reshape(-1, 4), -np.sort(-scores, axis=1)[:, :4], rtol=1e-4, atol=1e-5
+        )
+        assert (model.score_product(users) is None) == (cls is Backwards)
