@@ -1,1 +1,1 @@
-"""Finished runs and models to comparisons, explanations, recommendations and pages."""
+"""Data sets, finished runs and models to pages, comparisons, explanations and recommendations."""

@@ -85,7 +85,7 @@ def _show(outcome: Explored) -> None:
     facts = outcome.summary
     print(
         f"{facts['ratings']:,} ratings of {facts['items']:,} items by {facts['users']:,} users: "
-        f"density {facts['density']:.3%}, mean rating {facts['mean_rating']:.3f}"
+        f"density {100 * facts['density']:.3f} %, mean rating {facts['mean_rating']:.3f}"
     )
     for side in ("user", "item"):
         least, middle, most = (facts[f"per_{side}_{name}"] for name in ("min", "median", "max"))

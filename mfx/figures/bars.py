@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from mfx.errors import DataError
-from mfx.figures.style import GRID, HEIGHT, INK, LINES, NORMAL, SMALL, new_figure
+from mfx.figures.style import GRID, HEIGHT, INK, LINES, NORMAL, SMALL, new_figure, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,15 +27,18 @@ def in_bytes(size: float) -> str:
     """Write a size given in bytes: 5.4 kB, 873 kB, 1.2 MB, 70.4 GB (powers of 1,000)."""
     for unit, power in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if size >= power:
-            return f"{size / power:.3g} {unit}" if size < 1000 * power else f"{size / power:,.0f} {unit}"
+            value = size / power
+            return f"{value:.3g} {unit}" if value < 99.95 else f"{value:,.0f} {unit}"
     return f"{size:.0f} bytes"
 
 
 def plain_axis(axes: Axes, axis: str) -> None:
-    """Let an axis of counts write them as `compact` does."""
-    from matplotlib.ticker import FuncFormatter
+    """Let an axis of counts write them as `compact` does, between the large ticks nothing; set its scale before."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter
 
-    getattr(axes, f"{axis}axis").set_major_formatter(FuncFormatter(lambda value, _: compact(value)))
+    one = getattr(axes, f"{axis}axis")
+    one.set_major_formatter(FuncFormatter(lambda value, _: compact(value)))
+    one.set_minor_formatter(NullFormatter())
 
 
 def distribution(
@@ -135,13 +138,21 @@ def ranking(
         axes.bar_label(bars, labels=written, fontsize=SMALL, color=INK, padding=4)
         axes.margins(x=0.16)
         plain_axis(axes, "x")
-    axes.set_yticks(list(places), [textwrap.shorten(str(label), LABEL, placeholder=" …") for label in labels])
+    axes.set_yticks(list(places), [_cut(str(label)) for label in labels])
     axes.set_ylim(len(labels) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False, axis="y")
     axes.grid(axis="x", color=GRID, linewidth=0.8)
     axes.set_xlabel(x_label, fontsize=NORMAL, color=INK)
     return figure
+
+
+def _cut(label: str) -> str:
+    if len(label) <= LABEL:
+        return plain(label)
+    short = textwrap.shorten(label, LABEL, placeholder=" …")
+    # One long word would leave nothing but the dots.
+    return plain(short if len(short) > 2 else f"{label[: LABEL - 1]}…")
 
 
 def _value(value: float) -> str:
@@ -204,7 +215,7 @@ def over_time(dates: Sequence[Any], counts: Sequence[int], *, marked: int = 3, t
     counts : sequence of int
         Ratings in each.
     marked : int
-        How many of the highest months, at least a year apart, get their name written.
+        How many of the highest months, at least a year apart, get a mark, and their name where there is room.
     title, caption : str
         See `mfx.figures.style.new_figure`.
 
@@ -218,7 +229,11 @@ def over_time(dates: Sequence[Any], counts: Sequence[int], *, marked: int = 3, t
     figure, axes = new_figure(title, caption, width=7.6, height=HEIGHT * 0.9)
     axes.fill_between(list(dates), list(counts), step="mid", color=LINES[0].colour, alpha=0.25, linewidth=0)
     axes.step(list(dates), list(counts), where="mid", color=LINES[0].colour, linewidth=1.3)
-    for place in peaks(counts, marked):
+    chosen = peaks(counts, marked)
+    for rank, place in enumerate(chosen):
+        axes.plot([dates[place]], [counts[place]], marker="v", markersize=5, color=INK)
+        if any(_collide(place, other, counts) for other in chosen[:rank]):
+            continue
         axes.annotate(
             f"{dates[place]:%b %Y}: {compact(counts[place])}",
             (dates[place], counts[place]),
@@ -233,13 +248,18 @@ def over_time(dates: Sequence[Any], counts: Sequence[int], *, marked: int = 3, t
             color=INK,
             bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1},
         )
-        axes.plot([dates[place]], [counts[place]], marker="v", markersize=5, color=INK)
     axes.set_ylim(0, 1.12 * max(counts) or 1)
     axes.margins(x=0.01)
     plain_axis(axes, "y")
     axes.set_xlabel("Month (UTC)", fontsize=NORMAL, color=INK)
     axes.set_ylabel("Ratings per month (count)", fontsize=NORMAL, color=INK)
     return figure
+
+
+def _collide(place: int, other: int, counts: Sequence[int]) -> bool:
+    """Whether the names of two months would lie on each other."""
+    near = abs(place - other) < 0.22 * len(counts)
+    return near and abs(counts[place] - counts[other]) < 0.07 * max(counts)
 
 
 def peaks(counts: Sequence[int], most: int, apart: int = 12) -> list[int]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mfx.errors import DataError
 from mfx.figures.bars import plain_axis
-from mfx.figures.style import COLOURS, GRID, INK, LINES, NORMAL, SMALL, new_figure
+from mfx.figures.style import COLOURS, GRID, INK, LINES, NORMAL, SMALL, new_figure, plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -154,7 +154,7 @@ def densities(
             markersize=4.5,
             markeredgecolor="white",
             markeredgewidth=0.5,
-            label=f"{name} ({items[name]:,})",
+            label=plain(f"{name} ({items[name]:,})"),
             zorder=4 - place / 10,
         )
     axes.set_ylim(bottom=0)
@@ -196,11 +196,12 @@ def shares(names: Sequence[str], cells: Any, *, title: str, caption: str) -> Fig
             value = shown[row, column]
             if np.isfinite(value):
                 text = f"{value:.2f}".removeprefix("0") if value < 0.995 else "1"
-                colour = "white" if value > 0.55 * top else INK
+                colour = "white" if value > 0.45 * top else INK
                 axes.text(column, row, text, ha="center", va="center", fontsize=SMALL - 1.5, color=colour)
     places = range(len(names))
-    axes.set_xticks(places, names, rotation=45, ha="right", rotation_mode="anchor")
-    axes.set_yticks(places, names)
+    labels = [plain(name) for name in names]
+    axes.set_xticks(places, labels, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(places, labels)
     axes.tick_params(length=0)
     axes.grid(visible=True, axis="both", color=GRID, linewidth=0)
     axes.set_xlabel("B", fontsize=NORMAL, color=INK)

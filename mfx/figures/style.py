@@ -64,7 +64,7 @@ def new_figure(title: str, caption: str, *, width: float = WIDTH, height: float 
     """
     figure = _sheet(caption, width, height)
     axes = figure.add_subplot()
-    axes.set_title(title, fontsize=LARGE, color=INK, loc="left", pad=10)
+    axes.set_title(plain(title), fontsize=LARGE, color=INK, loc="left", pad=10)
     _dress(axes)
     return figure, axes
 
@@ -82,19 +82,24 @@ def new_panels(
         As in `new_figure`.
     """
     figure = _sheet(caption, width, height)
-    figure.suptitle(title, fontsize=LARGE, color=INK, x=0.012, ha="left")
+    figure.suptitle(plain(title), fontsize=LARGE, color=INK, x=0.012, ha="left")
     panels = [figure.add_subplot(1, len(names), place) for place in range(1, len(names) + 1)]
     for axes, name in zip(panels, names, strict=True):
-        axes.set_title(name, fontsize=NORMAL, color=INK, loc="left")
+        axes.set_title(plain(name), fontsize=NORMAL, color=INK, loc="left")
         _dress(axes)
     return figure, panels
+
+
+def plain(text: str) -> str:
+    """Write text that others made so that matplotlib sees no mathematics between its dollar signs."""
+    return text.replace("$", r"\$")
 
 
 def _sheet(caption: str, width: float, height: float) -> Figure:
     """Make an empty figure with its caption, as high as wanted plus the caption."""
     from matplotlib.figure import Figure
 
-    lines = textwrap.wrap(caption, int(92 * width / WIDTH)) if caption else []
+    lines = textwrap.wrap(plain(caption), int(92 * width / WIDTH)) if caption else []
     below = (len(lines) * SMALL * 1.4 + 10) / 72 if lines else 0.0
     whole = height + below
     figure = Figure(figsize=(width, whole), dpi=DPI, layout="constrained", facecolor="white")
@@ -135,7 +140,7 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
     metadata: dict[str, Any] = {"Software": None} if kind == "png" else {"Date": None}
     try:
         with atomic_file(target) as draft, matplotlib.rc_context({"svg.hashsalt": "mfx"}):
-            figure.savefig(draft, format=kind, dpi=DPI, metadata=metadata)
+            _print(figure, draft, kind, metadata)
     except OSError as error:
         raise DataError(
             f"The figure {target} cannot be written: {error.strerror}.", "Choose another folder."
@@ -143,14 +148,25 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
     return target
 
 
+def _print(figure: Figure, draft: Path, kind: str, metadata: dict[str, Any]) -> None:
+    """Write a figure to a file; `Figure.savefig` would draw it a first time for nothing."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    canvas: Any = FigureCanvasAgg(figure) if kind == "png" else FigureCanvasSVG(figure)
+    getattr(canvas, f"print_{kind}")(draft, metadata=metadata)
+
+
 def save_both(figure: Figure, stem: Path) -> tuple[Path, Path]:
-    """Write a figure as STEM.png and STEM.svg; it is laid out once for both, which halves the work.
+    """Write a figure as STEM.png and STEM.svg; it is laid out once for both.
 
     Returns
     -------
     tuple of pathlib.Path
         The PNG and the SVG.
     """
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    layout = figure.get_layout_engine()
+    if layout is not None:
+        layout.execute(figure)
+        figure.set_layout_engine("none")
     return save(figure, stem.with_name(f"{stem.name}.png")), save(figure, stem.with_name(f"{stem.name}.svg"))

@@ -6,7 +6,7 @@ import pytest
 
 import mfx.figures
 from mfx.errors import DataError
-from mfx.figures import objective_curve, save
+from mfx.figures import objective_curve, save, style
 
 
 @pytest.fixture
@@ -26,11 +26,11 @@ def test_a_failed_write_leaves_the_old_file(figure, tmp_path, monkeypatch):
     path = tmp_path / "a.png"
     path.write_bytes(b"old")
 
-    def full(file, **options):
-        Path(file).write_bytes(b"half")
+    def full(figure, draft, *options):
+        Path(draft).write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(figure, "savefig", full)
+    monkeypatch.setattr(style, "_print", full)
     with pytest.raises(DataError, match=r"a\.png cannot be written: No space left"):
         save(figure, path)
     assert path.read_bytes() == b"old"

@@ -26,8 +26,8 @@ def popularity(context: Context, means: DoubleArray) -> Chapter:
     first, last = there[0], there[-1]
     text = (
         f"Items with {_range(found.edges, first)} have a mean rating of {found.mean[first]:.2f} on average, those with "
-        f"{_range(found.edges, last)} {found.mean[last]:.2f}. Every item counts once; bins are equally wide on the "
-        "logarithmic scale."
+        f"{_range(found.edges, last)} one of {found.mean[last]:.2f}. Every item counts once; bins are equally wide on "
+        "the logarithmic scale."
     )
     draw = partial(
         maps.popularity,
@@ -191,7 +191,7 @@ def genres(context: Context) -> Chapter:
 
 def _frequency_text(features: Features, found: PointerArray, name: str, most: int) -> str:
     without = int(np.count_nonzero(np.diff(features.indptr) == 0))
-    none = f" {without:,} items have no genre." if without else ""
+    none = f" {without:,} item{'s have' if without > 1 else ' has'} no genre." if without else ""
     share = most / len(features)
     return f"{np.count_nonzero(found)} genres; the most frequent is {name}, on {percent(share, 0)} of the items.{none}"
 
@@ -205,7 +205,7 @@ def best(context: Context, means: DoubleArray) -> Chapter:
     names = counts.titles(ratings.catalogue, items)
     exhibits, text = [], []
     able = int(np.count_nonzero(ratings.item_counts >= least))
-    text.append(f"{able:,} items have at least {least:,} ratings.")
+    text.append(f"{able:,} item{' has' if able == 1 else 's have'} at least {least:,} ratings.")
     if items.size:
         value, count = means[items].tolist(), ratings.item_counts[items].tolist()
         text.append(f"The best rated of them is “{names[0]}” with a mean of {value[0]:.2f}.")

@@ -122,7 +122,7 @@ def parts(context: Context, name: str, rule: str, found: Mapping[str, PartCounts
     cold = int(np.count_nonzero((found["test"].items > 0) & (found["train"].items + found["valid"].items == 0)))
     prose = [
         f"The rule: {rule}.",
-        f"{cold:,} items of test have no rating outside test."
+        f"{cold:,} item{'s' if cold > 1 else ''} of test {'have' if cold > 1 else 'has'} no rating outside test."
         if cold
         else "Every item of test has a rating outside test.",
     ]
