@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -17,6 +18,8 @@ MFX: an experiment framework for matrix-factorisation recommenders.
                                               search for the best settings: at random, then on a grid
   mfx list [KIND] [--json]                    components, their settings, defaults and search ranges; presets
   mfx ui                                      look at finished runs
+  mfx recommend run=RUN user=ID               the best items for a user, or with ratings='TITLE=5; ...' for somebody new
+  mfx similar run=RUN item=TITLE              the items most like one
   mfx new plugin NAME                         make a package with a model of your own and its tests
   mfx doctor                                  plugins found, plugins that are broken and why, the environment
 
@@ -39,6 +42,10 @@ Options:
   --version         show the version
   --help            show this
 """
+
+
+ON_RUNS = ("recommend", "similar")
+"""Commands that work on finished runs, each a module of this package."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -88,6 +95,9 @@ def _dispatch(arguments: list[str], debug: bool) -> int:
         from mfx.cli import doctor
 
         return doctor.main(rest[1:])
+    if command in ON_RUNS:
+        status: int = importlib.import_module(f"mfx.cli.{command}").main(rest[1:])
+        return status
     if command == "sweep":
         from mfx.cli import search
 
