@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,8 @@ WIDTH, HEIGHT = 6.4, 4.2
 DPI = 150
 SMALL, NORMAL, LARGE = 8.5, 10.0, 11.5
 INK, GREY, GRID = "#222222", "#595959", "#DDDDDD"
+COLOURS = "cividis"
+"""Runs evenly from dark to light, so that it reads the same in grey."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ LINES = (
 )
 
 
-def new_figure(title: str, caption: str) -> tuple[Figure, Axes]:
+def new_figure(title: str, caption: str, *, width: float = WIDTH, height: float = HEIGHT) -> tuple[Figure, Axes]:
     """Make a figure with one set of axes, its title above and its caption below them.
 
     Parameters
@@ -56,26 +59,58 @@ def new_figure(title: str, caption: str) -> tuple[Figure, Axes]:
         What the figure shows, one line.
     caption : str
         Data, split and settings behind it; wrapped, left-aligned, below the axes.
+    width, height : float
+        Size in inches, without the caption.
     """
-    from matplotlib.figure import Figure
-
-    lines = textwrap.wrap(caption, 92) if caption else []
-    below = (len(lines) * SMALL * 1.4 + 10) / 72 if lines else 0.0
-    height = HEIGHT + below
-    figure = Figure(figsize=(WIDTH, height), dpi=DPI, layout="constrained", facecolor="white")
-    figure.get_layout_engine().set(rect=(0, below / height, 1, 1 - below / height))  # type: ignore[union-attr, call-arg]
-    if lines:
-        figure.text(
-            0.015, below / height - 0.005, "\n".join(lines), fontsize=SMALL, color=GREY, va="top", linespacing=1.3
-        )
+    figure = _sheet(caption, width, height)
     axes = figure.add_subplot()
     axes.set_title(title, fontsize=LARGE, color=INK, loc="left", pad=10)
+    _dress(axes)
+    return figure, axes
+
+
+def new_panels(
+    title: str, caption: str, names: Sequence[str], *, width: float = 1.5 * WIDTH, height: float = HEIGHT
+) -> tuple[Figure, list[Axes]]:
+    """Make a figure with named sets of axes side by side, a title above all of them and a caption below.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Titles of the panels, from left to right.
+    title, caption, width, height
+        As in `new_figure`.
+    """
+    figure = _sheet(caption, width, height)
+    figure.suptitle(title, fontsize=LARGE, color=INK, x=0.012, ha="left")
+    panels = [figure.add_subplot(1, len(names), place) for place in range(1, len(names) + 1)]
+    for axes, name in zip(panels, names, strict=True):
+        axes.set_title(name, fontsize=NORMAL, color=INK, loc="left")
+        _dress(axes)
+    return figure, panels
+
+
+def _sheet(caption: str, width: float, height: float) -> Figure:
+    """Make an empty figure with its caption, as high as wanted plus the caption."""
+    from matplotlib.figure import Figure
+
+    lines = textwrap.wrap(caption, int(92 * width / WIDTH)) if caption else []
+    below = (len(lines) * SMALL * 1.4 + 10) / 72 if lines else 0.0
+    whole = height + below
+    figure = Figure(figsize=(width, whole), dpi=DPI, layout="constrained", facecolor="white")
+    figure.get_layout_engine().set(rect=(0, below / whole, 1, 1 - below / whole))  # type: ignore[union-attr, call-arg]
+    if lines:
+        x, y = 0.015 * WIDTH / width, below / whole - 0.005
+        figure.text(x, y, "\n".join(lines), fontsize=SMALL, color=GREY, va="top", linespacing=1.3)
+    return figure
+
+
+def _dress(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(GREY)
     axes.tick_params(labelsize=SMALL, colors=GREY, labelcolor=INK)
     axes.grid(axis="y", color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
-    return figure, axes
 
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
@@ -106,3 +141,16 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
             f"The figure {target} cannot be written: {error.strerror}.", "Choose another folder."
         ) from error
     return target
+
+
+def save_both(figure: Figure, stem: Path) -> tuple[Path, Path]:
+    """Write a figure as STEM.png and STEM.svg; it is laid out once for both, which halves the work.
+
+    Returns
+    -------
+    tuple of pathlib.Path
+        The PNG and the SVG.
+    """
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    return save(figure, stem.with_name(f"{stem.name}.png")), save(figure, stem.with_name(f"{stem.name}.svg"))
