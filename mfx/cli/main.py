@@ -20,6 +20,7 @@ MFX: an experiment framework for matrix-factorisation recommenders.
   mfx ui                                      look at finished runs
   mfx recommend run=RUN user=ID               the best items for a user, or with ratings='TITLE=5; ...' for somebody new
   mfx similar run=RUN item=TITLE              the items most like one
+  mfx explain run=RUN [user=ID] [genres=G|G]  why these scores; a new item; polarising items; genres on a map
   mfx new plugin NAME                         make a package with a model of your own and its tests
   mfx doctor                                  plugins found, plugins that are broken and why, the environment
 
@@ -44,7 +45,7 @@ Options:
 """
 
 
-ON_RUNS = ("recommend", "similar")
+ON_RUNS = ("recommend", "similar", "explain")
 """Commands that work on finished runs, each a module of this package."""
 
 
