@@ -237,7 +237,7 @@ def genre_map(run: FinishedRun, seed: int = 1) -> Explanation:
     rated = features.dense()[counts > 0][:, columns]
     sizes = (rated > 0).sum(axis=0).tolist()
     places, shares = parts.principal(points.astype(np.float64))
-    about = f"{run.caption}. {what.capitalize()}; the area of a point grows with its number of rated items."
+    about = f"{run.caption}. {what[:1].upper()}{what[1:]}; the area of a point grows with its number of rated items."
     title = "Genres in the space of factors"
     drawn = {
         "genres_pca": named_points(

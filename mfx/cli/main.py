@@ -20,6 +20,7 @@ MFX: an experiment framework for matrix-factorisation recommenders.
   mfx ui                                      look at finished runs
   mfx recommend run=RUN user=ID               the best items for a user, or with ratings='TITLE=5; ...' for somebody new
   mfx similar run=RUN item=TITLE              the items most like one
+  mfx serve run=RUN [port=5001]               a server that recommends, on this machine
   mfx explain run=RUN [user=ID] [genres=G|G]  why these scores; a new item; polarising items; genres on a map
   mfx new plugin NAME                         make a package with a model of your own and its tests
   mfx doctor                                  plugins found, plugins that are broken and why, the environment
@@ -45,7 +46,7 @@ Options:
 """
 
 
-ON_RUNS = ("recommend", "similar", "explain")
+ON_RUNS = ("recommend", "similar", "explain", "serve")
 """Commands that work on finished runs, each a module of this package."""
 
 

@@ -60,6 +60,8 @@ def stacked_scores(
             rows, value, left=start, color=colour, hatch=hatch, edgecolor=INK, linewidth=0.6, height=0.66, label=name
         )
         right, left = np.maximum(right, start + value), np.minimum(left, start + value)
+    margin = 0.05 * max(float(right.max() - left.min()), 1e-9)
+    axes.set_xlim(float(left.min()) - margin, float(right.max()) + margin)
     total = level + np.sum([np.asarray(values, dtype=np.float64) for _, values in parts], axis=0)
     axes.axvline(level, color=INK, linewidth=1.2, linestyle=(0, (4, 3)), label=f"{level_name}: {level:.2f}", zorder=3)
     axes.plot(
@@ -140,9 +142,14 @@ def named_points(
     return figure
 
 
+def shortened(label: str) -> str:
+    """Cut a long title in the middle, so that its year stays."""
+    end = label[-7:] if label.endswith(")") else ""
+    return label if len(label) <= LONGEST else f"{label[: LONGEST - 1 - len(end)].rstrip()}…{end}"
+
+
 def _bars(axes: Axes, labels: Sequence[str], axis: str) -> None:
-    cut = [label if len(label) <= LONGEST else f"{label[: LONGEST - 1]}…" for label in labels]
-    axes.set_yticks(np.arange(len(labels)), cut)
+    axes.set_yticks(np.arange(len(labels)), [shortened(label) for label in labels])
     axes.set_ylim(len(labels) - 0.4, -0.6)
     axes.grid(visible=False, axis="y")
     axes.grid(visible=True, axis="x", color="#DDDDDD", linewidth=0.8)
