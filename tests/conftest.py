@@ -61,13 +61,13 @@ def cli(tmp_path):
 
 @pytest.fixture(scope="session")
 def demo_runs(tmp_path_factory):
-    """A folder below which ``runs/`` holds two short runs on real ratings: ``demo_genre`` and ``demo_als``."""
+    """A folder below which ``runs/`` holds two short runs on real ratings: ``demo_als``, then ``demo_genre``."""
     import mfx
 
     folder, before = tmp_path_factory.mktemp("demo"), Path.cwd()
     os.chdir(folder)
     try:
-        for model in ("genre_als", "als"):
+        for model in ("als", "genre_als"):
             quick = ("model.epochs=5", "early_stopping.enabled=false", "refit=false", "metrics=[rmse]")
             mfx.run(
                 f"model={model}",

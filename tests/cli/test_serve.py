@@ -74,7 +74,7 @@ def serving(folder, port):
     try:
         for text in process.stdout:
             said.append(text)
-            if "Recommendations at" in text:
+            if "curl" in text:
                 break
         else:
             pytest.fail("".join(said))
@@ -96,7 +96,8 @@ def post(port, body, kind="application/json"):
         with opener.open(request, timeout=60) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as error:
-        return error.code, json.loads(error.read() or b"{}")
+        text = error.read().decode()
+        return error.code, json.loads(text) if text.startswith("{") else {"message": text}
 
 
 @pytest.mark.slow
