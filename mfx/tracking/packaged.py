@@ -6,6 +6,7 @@ The package is code, not a pickle: a script of three lines that reads the folder
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import platform
 import shutil
 import tempfile
@@ -67,7 +68,7 @@ def package(folder: Path) -> None:
             text = " ".join(str(error).split())[:300]
             raise TrackingError(f"MLflow cannot package the model in {folder}: {text}") from error
         write_text(draft / "requirements.txt", "\n".join(needs) + "\n")
-        _write_yaml(draft / "conda.yaml", _environment(needs))
+        write_text(draft / "conda.yaml", json.dumps(_environment(needs), indent=2) + "\n")  # JSON is YAML
         for name in (*(path.name for path in draft.iterdir() if path.name not in (MLMODEL, SCRIPT)), MLMODEL):
             with atomic_file(folder / name) as temporary:
                 shutil.copyfile(draft / name, temporary)
@@ -83,9 +84,3 @@ def example(folder: Path) -> dict[str, Any]:
 
 def _environment(needs: list[str]) -> dict[str, Any]:
     return {"name": "mfx", "dependencies": [f"python={platform.python_version()}", "pip", {"pip": needs}]}
-
-
-def _write_yaml(path: Path, content: dict[str, Any]) -> None:
-    import yaml
-
-    write_text(path, yaml.safe_dump(content, sort_keys=False))
