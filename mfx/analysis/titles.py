@@ -122,9 +122,11 @@ class TitleIndex:
         return [match[1] if match else "" for match in found]
 
     def _by_title(self, name: str, year: str) -> tuple[list[int], bool]:
+        whole = [index for index in self._ordered(self._names.get(name, [])) if year in ("", self._years[index])]
+        if whole:
+            return whole, True
         words = set(name.split())
         ways: tuple[Callable[[str], bool], ...] = (
-            lambda other: other == name,
             lambda other: other.startswith(f"{name} "),
             lambda other: f" {name} " in f" {other} ",
             lambda other: words <= set(other.split()),
@@ -134,7 +136,7 @@ class TitleIndex:
             found = self._ordered(index for other, items in self._names.items() if way(other) for index in items)
             found = [index for index in found if year in ("", self._years[index])]
             if found:
-                return found, way is ways[0]
+                return found, False
         return [], False
 
     def _by_spelling(self, text: str, name: str, year: str) -> Match:

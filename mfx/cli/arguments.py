@@ -46,8 +46,8 @@ class Given:
         return self.values[name]
 
 
-def parse(command: str, options: Mapping[str, Option], arguments: Sequence[str]) -> Given:
-    """Read the arguments of a command.
+def parse(command: str, options: Mapping[str, Option], arguments: Sequence[str], *, json: bool = True) -> Given:
+    """Read the arguments of a command; `json` says whether it can print JSON.
 
     Raises
     ------
@@ -57,11 +57,13 @@ def parse(command: str, options: Mapping[str, Option], arguments: Sequence[str])
     values = {name: option.default for name, option in options.items()}
     typed: set[str] = set()
     for argument in arguments:
-        if argument == "--json":
+        if argument == "--json" and json:
             continue
         name, equals, text = argument.partition("=")
         if name not in options:
-            raise ConfigError(f"{command} does not know '{name}'.", did_you_mean(name, [*options, "--json"]))
+            raise ConfigError(
+                f"{command} does not know '{name}'.", did_you_mean(name, [*options, *(["--json"] if json else [])])
+            )
         if not equals:
             raise ConfigError(f"{command}: '{name}' has no value.", f"Write {name}=VALUE.")
         if name in typed:
@@ -79,14 +81,17 @@ def wants_help(arguments: Sequence[str]) -> bool:
     return "--help" in arguments or "-h" in arguments
 
 
-def print_help(command: str, what: str, options: Mapping[str, Option], examples: Sequence[str]) -> None:
+def print_help(
+    command: str, what: str, options: Mapping[str, Option], examples: Sequence[str], *, json: bool = True
+) -> None:
     """Print what a command does, its options and examples."""
-    width = max(map(len, options)) + 1
+    width = max(map(len, [*options, "--debug"])) + 1
     print(f"{command}: {what}\n\nOptions:")
     for name, option in options.items():
         default = "" if option.default is None else f" (default: {option.default})"
         print(f"  {name + '=':<{width}}  {option.help}{default}")
-    print(f"  {'--json':<{width}}  Print JSON on standard output, and nothing else there.")
+    if json:
+        print(f"  {'--json':<{width}}  Print JSON on standard output, and nothing else there.")
     print(f"  {'--debug':<{width}}  Show the traceback of an error.")
     print("\nExamples:")
     print("\n".join(f"  {line}" for line in examples))

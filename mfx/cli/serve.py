@@ -29,9 +29,10 @@ EXAMPLES = ("mfx serve run=last", "mfx serve run='best of STUDY' port=8080")
 def main(arguments: list[str]) -> int:
     """Serve until Ctrl-C; return the exit status."""
     if args.wants_help(arguments):
-        args.print_help(COMMAND, "a server that recommends as mfx recommend does. Ctrl-C ends it.", OPTIONS, EXAMPLES)
+        what = "a server that recommends as mfx recommend does. Ctrl-C ends it."
+        args.print_help(COMMAND, what, OPTIONS, EXAMPLES, json=False)
         return 0
-    given = args.parse(COMMAND, OPTIONS, arguments)
+    given = args.parse(COMMAND, OPTIONS, arguments, json=False)
     host, port = given["host"], given["port"]
     run = find(given["run"])
     folder = run.folder / MODEL

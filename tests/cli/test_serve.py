@@ -33,6 +33,7 @@ def free_port():
     [
         (["serve"], 2, "needs run="),
         (["serve", "run=last", "prot=80"], 2, "Did you mean 'port'?"),
+        (["serve", "run=last", "--json"], 2, "does not know '--json'"),
         (["serve", "run=last", "port=web"], 2, "not a whole number"),
         (["serve", "run=last", "port=0"], 1, "port=0 is no port"),
         (["serve", "run=nothing"], 1, "There is no run 'nothing'"),
