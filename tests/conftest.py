@@ -57,3 +57,33 @@ def cli(tmp_path):
 
     run.folder = tmp_path / "work"
     return run
+
+
+@pytest.fixture(scope="session")
+def demo_runs(tmp_path_factory):
+    """A folder below which ``runs/`` holds two short runs on real ratings: ``demo_als``, then ``demo_genre``."""
+    import mfx
+
+    folder, before = tmp_path_factory.mktemp("demo"), Path.cwd()
+    os.chdir(folder)
+    try:
+        for model in ("als", "genre_als"):
+            quick = ("model.epochs=5", "early_stopping.enabled=false", "refit=false", "metrics=[rmse]")
+            mfx.run(
+                f"model={model}",
+                f"run_name=demo_{model.partition('_')[0]}",
+                *quick,
+                "tracking=console",
+                "figures=false",
+            )
+    finally:
+        os.chdir(before)
+    return folder
+
+
+@pytest.fixture
+def in_demo(demo_runs, monkeypatch):
+    """Work where the runs of `demo_runs` are."""
+    monkeypatch.chdir(demo_runs)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return demo_runs

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from mfx.cli.main import main
+
 README = Path(__file__).parent.parent / "README.md"
 # The section for authors of plugins is carried out as a whole by tests/plugins.
 BEFORE, _, AUTHORS = README.read_text(encoding="utf-8").partition("## Your own component\n")
@@ -27,6 +29,9 @@ COMMANDS = [
     and " RUN " not in f"{line} "
     and not line.startswith(("mfx: ", "mfx ui", "mfx serve"))
 ]
+# Those that work on finished runs.
+ON_RUNS = [command for command in COMMANDS if command.split()[1] in ("recommend", "similar", "explain")]
+COMMANDS = [command for command in COMMANDS if command not in ON_RUNS]
 PYTHON = [block for block in blocks() if block.startswith(("import mfx", "ratings = mfx"))]
 
 
@@ -40,6 +45,12 @@ def prepare(folder):
     (folder / "my_presets" / "experiment").mkdir()
     (folder / "my_presets" / "model" / "big_als.yaml").write_text("defaults: [als]\nfactors: 100\n")
     (folder / "my_presets" / "experiment" / "NAME.yaml").write_text("# @package _global_\nseed: 3\n")
+
+
+@pytest.mark.parametrize("command", ON_RUNS)
+def test_commands_on_finished_runs(in_demo, capsys, command):
+    assert main(shlex.split(command)[1:]) == 0, capsys.readouterr().err
+    assert capsys.readouterr().out
 
 
 SWEEPS = [command for command in COMMANDS if command.startswith("mfx sweep ") or "hydra/sweeper" in command]

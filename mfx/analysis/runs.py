@@ -69,7 +69,7 @@ def find(reference: str, root: Path = RUNS) -> FinishedRun:
             return open_run(folder)
     if tracked := look_up(wanted):
         return _out_of_mlflow(wanted, tracked, root)
-    names = {run.name for run in known} | {run.folder.name for run in known} | set(studies(root))
+    names = {LAST, *(run.name for run in known), *(run.folder.name for run in known), *studies(root)} if known else []
     close = did_you_mean(wanted, names).partition(" Available")[0] if names else ""
     guess = f"{close} " if close.startswith("Did") else ""
     raise RunError(f"There is no run '{wanted}' below {root.absolute()}.", f"{guess}{_what_exists(root)}")

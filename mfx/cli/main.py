@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -20,6 +21,10 @@ MFX: an experiment framework for matrix-factorisation recommenders.
   mfx compare RUN RUN ...                     finished runs side by side, with paired tests and figures
   mfx report RUN ... | STUDY                  finished runs or a study as one page that needs no network
   mfx ui                                      look at finished runs
+  mfx recommend run=RUN user=ID               the best items for a user, or with ratings='TITLE=5; ...' for somebody new
+  mfx similar run=RUN item=TITLE              the items most like one
+  mfx serve run=RUN [port=5001]               a server that recommends, on this machine
+  mfx explain run=RUN [user=ID] [genres=G|G]  why these scores; a new item; polarising items; genres on a map
   mfx new plugin NAME                         make a package with a model of your own and its tests
   mfx doctor                                  plugins found, plugins that are broken and why, the environment
 
@@ -42,6 +47,10 @@ Options:
   --version         show the version
   --help            show this
 """
+
+
+COMMANDS = ("compare", "doctor", "explain", "explore", "list", "new", "recommend", "report", "serve", "similar")
+"""Commands that compose no run, each a module of this package with a function ``main(arguments)``."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -79,30 +88,9 @@ def _dispatch(arguments: list[str], debug: bool) -> int:
 
         return ui.main(arguments[1:])
     rest = [argument for argument in arguments if argument != "--debug"]
-    if command == "list":
-        from mfx.cli import list as list_
-
-        return list_.main(rest[1:])
-    if command == "new":
-        from mfx.cli import new
-
-        return new.main(rest[1:])
-    if command == "doctor":
-        from mfx.cli import doctor
-
-        return doctor.main(rest[1:])
-    if command == "explore":
-        from mfx.cli import explore
-
-        return explore.main(rest[1:])
-    if command == "compare":
-        from mfx.cli import compare
-
-        return compare.main(rest[1:])
-    if command == "report":
-        from mfx.cli import report
-
-        return report.main(rest[1:])
+    if command in COMMANDS:
+        status: int = importlib.import_module(f"mfx.cli.{command}").main(rest[1:])
+        return status
     if command == "sweep":
         from mfx.cli import search
 

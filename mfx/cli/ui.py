@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
-import signal
-import socket
-import subprocess
 import sys
-import tempfile
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
-from typing import IO, Any
 
+from mfx.cli.server import HOST, check_port, run_until_interrupted
 from mfx.errors import MFXError, TrackingError
-from mfx.tracking.store import Store, locate, mask
+from mfx.tracking.store import Store, locate
 
-HOST = "127.0.0.1"
-START_SECONDS = 120.0
 PAGE = "/#/experiments?workflowType=machine_learning"
 """MLflow's pages start with what language models need, unless they are told."""
 
@@ -34,8 +23,12 @@ def main(argv: list[str]) -> int:
             print(f"These runs are kept by a server with pages of its own: open {store.shown}")
             return 0
         _check_store(store)
-        _check_port(options.port)
-        return _serve(store, options.port)
+        check_port(options.port, "--port", "mfx ui")
+        line, environment = command(store, options.port)
+        print(f"Starting MLflow on {store.shown} ...", flush=True)
+        address = f"http://{HOST}:{options.port}"
+        ready = f"Runs are shown at {address}{PAGE} (this machine only). Ctrl-C ends it."
+        return run_until_interrupted(line, environment, f"{address}/health", ready)
     except MFXError as error:
         if options.debug:
             raise
@@ -62,20 +55,6 @@ def _check_store(store: Store) -> None:
     store.check()
 
 
-def _check_port(port: int) -> None:
-    if not 1 <= port <= 65535:
-        raise TrackingError(f"--port={port} is no port.", "Choose one between 1024 and 65535.")
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            raise TrackingError(
-                f"Port {port} of {HOST} cannot be used: {error.strerror}.",
-                f"Perhaps `mfx ui` runs already: open http://{HOST}:{port}, or choose another --port.",
-            ) from error
-
-
 def command(store: Store, port: int) -> tuple[list[str], dict[str, str]]:
     """Return the server's command line and environment; the store's address, with its password, is in the latter."""
     line = [sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1"]
@@ -88,78 +67,3 @@ def command(store: Store, port: int) -> tuple[list[str], dict[str, str]]:
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
-
-
-def _serve(store: Store, port: int) -> int:
-    address = f"http://{HOST}:{port}"
-    print(f"Starting MLflow on {store.shown} ...", flush=True)
-    line, environment = command(store, port)
-    with tempfile.TemporaryFile() as messages, _ended_by_signals():
-        server = subprocess.Popen(
-            line,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=messages,
-            stderr=subprocess.STDOUT,
-            # Ctrl-C is for this process alone, which then ends the server and its workers in good order.
-            start_new_session=True,
-        )
-        try:
-            _wait_until_ready(server, address, messages)
-            print(f"Runs are shown at {address}{PAGE} (this machine only). Ctrl-C ends it.", flush=True)
-            status = server.wait()
-            raise TrackingError(f"MLflow's server ended with status {status}.", _last_line(messages))
-        except KeyboardInterrupt:
-            print("\nEnded.", flush=True)
-            return 0
-        finally:
-            _end(server)
-
-
-def _wait_until_ready(server: subprocess.Popen[bytes], address: str, messages: IO[bytes]) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    while time.monotonic() < deadline:
-        if server.poll() is not None:
-            raise TrackingError(f"MLflow's server ended at once, status {server.returncode}.", _last_line(messages))
-        with contextlib.suppress(urllib.error.URLError, OSError), opener.open(f"{address}/health", timeout=5):
-            return
-        time.sleep(0.2)
-    raise TrackingError(f"MLflow's server did not answer within {START_SECONDS:g} s.", _last_line(messages))
-
-
-def _last_line(messages: IO[bytes]) -> str:
-    messages.seek(0)
-    lines = [line.strip() for line in messages.read().decode(errors="replace").splitlines() if line.strip()]
-    return f"It last said: {mask(lines[-1])[:300]}" if lines else "It said nothing."
-
-
-@contextlib.contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    def interrupt(number: int, frame: Any) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _end(server: subprocess.Popen[bytes]) -> None:
-    _signal(server, signal.SIGTERM)
-    try:
-        server.wait(timeout=10)
-    except subprocess.TimeoutExpired:
-        _signal(server, getattr(signal, "SIGKILL", signal.SIGTERM))
-        server.wait()
-
-
-def _signal(server: subprocess.Popen[bytes], number: int) -> None:
-    # The group holds the server's workers as well.
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        if hasattr(os, "killpg"):
-            os.killpg(server.pid, number)
-        else:
-            server.terminate()

@@ -147,18 +147,40 @@ class GenreALS(ALS):
         from mfx.solver.scores import score_rows
 
         users = self.known_users(user_ids)
-        known = self._genres().names
-        unknown = sorted({name for row in genres for name in row} - set(known))
-        if unknown:
-            raise ModelError(f"Unknown genres: {', '.join(unknown)}.", f"Known: {', '.join(known)}.")
-        # from_lists would drop the genres that no new item has: add all of them as one more row, then drop that row.
-        features = self.pooled(Features.from_lists([*genres, known]))[:-1]
         table = np.zeros((len(genres), self.factors + 1), dtype=np.float32)
-        # The minimiser of the penalty of a row without ratings; per-count penalties count as one rating.
-        shrink = self.genre_weight / (self.genre_weight + self.item_ridge().factors)
-        table[:, :-1] = shrink * (features @ self.genre_map_)
+        for row, names in zip(table, genres, strict=True):
+            row[:-1] = self.new_item_parts(sorted(set(names))).sum(axis=0)
         scores = score_rows(self.user_table_[users], table, self.offset_)
         return self.clipped(scores) if self.clip else scores
+
+    def new_item_parts(self, genres: Sequence[str]) -> DoubleArray:
+        """Return what each genre gives to the factors of an item known by its genres only; their sum is the row.
+
+        Parameters
+        ----------
+        genres : sequence of str
+            Names, each once.
+
+        Returns
+        -------
+        float64 array, shape (len(genres), factors)
+            The minimiser of the penalty of a row without ratings, genre by genre.
+
+        Raises
+        ------
+        ModelError
+            If the model is not fitted, or a genre is unknown.
+        """
+        self._check_fitted()
+        known = self._genres().names
+        unknown = sorted(set(genres) - set(known))
+        if unknown:
+            raise ModelError(f"Unknown genres: {', '.join(unknown)}.", f"Known: {', '.join(known)}.")
+        # Per-count penalties count as one rating.
+        shrink = self.genre_weight / (self.genre_weight + self.item_ridge().factors)
+        weight = 1.0 / max(len(genres), 1) if self.pooling == "mean" else 1.0
+        parts: DoubleArray = shrink * weight * self.genre_map_[[known.index(name) for name in genres]]
+        return parts
 
     def pooled(self, genres: Features) -> DoubleArray:
         """Return genre vectors summed or averaged as `pooling` says; float64, shape (rows, genres)."""

@@ -62,7 +62,7 @@ def open_client(store: Store) -> MlflowClient:
     TrackingError
         If the store cannot be made or opened, in one line and without credentials.
     """
-    _keep_quiet()
+    keep_quiet()
     with told(store, "opening it"):
         from mlflow.tracking import MlflowClient
 
@@ -136,7 +136,8 @@ def _create(database: Path, artifacts: Path) -> None:
         draft.unlink(missing_ok=True)
 
 
-def _keep_quiet() -> None:
+def keep_quiet() -> None:
+    """Ask MLflow, before it is imported, for warnings only and for no messages home."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")

@@ -17,6 +17,7 @@ from mfx.registry import register
 from mfx.settings import Component, setting
 from mfx.tracking.mlflow_client import experiment_id, open_client, told
 from mfx.tracking.names import MAX_PARAM, MAX_TAG, check_key, metric_keys, shortened
+from mfx.tracking.packaged import package
 from mfx.tracking.store import Store, locate, mask
 
 if TYPE_CHECKING:
@@ -249,6 +250,8 @@ class MLflowRun:
     def log_folder(self, folder: Path, where: str = "") -> None:
         """Copy every file below a folder to `where` among the run's artifacts.
 
+        A fitted model below it becomes a model of MLflow's, with signature and input example, that can be served.
+
         Raises
         ------
         TrackingError
@@ -256,6 +259,11 @@ class MLflowRun:
         """
         if not folder.is_dir():
             raise TrackingError(f"There is no folder {folder} to keep.", "Write the files before they are recorded.")
+        for model in folder.glob("*/model.json"):
+            try:
+                package(model.parent)
+            except TrackingError as error:
+                log.warning("The model is kept, but cannot be served: %s", error.message)
         with told(self._store, f"copying {folder}"):
             self._client.log_artifacts(self.run_id, str(folder), where or None)
 
