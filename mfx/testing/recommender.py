@@ -40,6 +40,17 @@ class RecommenderLaws(ComponentContract):
         np.testing.assert_allclose(np.take_along_axis(full, items, axis=1), best, rtol=1e-5, atol=1e-6)
         assert frame["rank"].tolist() == [1, 2, 3, 4, 5] * 2
 
+    def test_a_product_of_scores_is_the_scores(self, recommender: Any, ratings: Ratings) -> None:
+        """What `score_product` returns multiplies to what `score_users` returns, whatever the weight of the bias."""
+        users = np.arange(ratings.n_users, dtype=np.int32)[::-1].copy()
+        for weight in (1.0, 0.25):
+            product = recommender.score_product(users, weight)
+            if product is None:
+                pytest.skip("its scores are no product")
+            expected = recommender.reweighed(recommender.score_users(users), weight)
+            found = product.users @ product.items.T + product.shifts[:, None]
+            np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
     def test_lists_leave_out_seen_items(self, recommender: Any, ratings: Ratings) -> None:
         """A full list holds every item but those that the user rated in train."""
         for user in (0, 4, ratings.n_users - 1):

@@ -216,6 +216,17 @@ MODELS = [
     ),
     one(
         IALS,
+        "a_product_of_scores_is_the_scores",
+        "a product that is right for few users only",
+        method(
+            "    def score_product(self, users, bias_weight=1.0):\n"
+            "        product = super().score_product(users, bias_weight)\n"
+            "        product.shifts[3:] += 1.0\n"
+            "        return product"
+        ),
+    ),
+    one(
+        IALS,
         "lists_hold_the_best_items",
         "ranks from 0",
         method(
