@@ -90,10 +90,14 @@ def best_of_product(
     ------
     ModelError
         If k is below 1.
+    ValueError
+        If there are not as many users as rows of scores.
     """
     if k < 1:
         raise ModelError(f"A list of {k} items was asked for.", "Ask for at least one.")
-    n_items, n_users = len(product.items), users.size
+    n_items, n_users = len(product.items), len(product.users)
+    if users.size != n_users:
+        raise ValueError(f"{users.size} users were given for {n_users} rows of scores.")
     right = _tiles(product.items, allowed)
     left = product.users
     if allowed is not None:

@@ -90,3 +90,8 @@ def test_what_cannot_be_trusted_to_be_finite_is_seen(user, item, shift, finite):
 def test_a_list_of_nothing_is_refused():
     with pytest.raises(ModelError, match="list of 0 items"):
         best_of_product(_whole_numbers(np.random.default_rng(0), 2, 3, 1), np.arange(2, dtype=np.int32), 0)
+
+
+def test_users_that_do_not_match_the_scores_are_refused():
+    with pytest.raises(ValueError, match="3 users were given for 2 rows"):
+        best_of_product(_whole_numbers(np.random.default_rng(0), 2, 3, 1), np.arange(3, dtype=np.int32), 1)

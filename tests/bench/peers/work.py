@@ -250,7 +250,8 @@ def mfx_lists(data: Data, factors: int, repeats: int) -> Any:
     train = data.ratings("train")
     rows = np.arange(data.n_users, dtype=np.int32)
     seen = (train.user_indptr, train.items)
-    best_of_product(ScoreProduct(users[:2000], items, np.zeros(2000, np.float32)), rows[:2000], 10, seen=seen)
+    first = rows[:2000]
+    best_of_product(ScoreProduct(users[first], items, np.zeros(first.size, np.float32)), first, 10, seen=seen)
     seconds, check = [], 0
     for _ in range(repeats):
         began = time.perf_counter()
