@@ -81,7 +81,7 @@ def prepare(overrides: list[str], folder: Path) -> None:
     ratings = mfx.create("dataset", name, values).load()
     split = mfx.create("split", "random").split(ratings)
     for part, held in (("train", split.train_and_valid), ("test", split.test)):
-        for column in ("users", "items", "values"):
+        for column in ("users", "items", "values", "timestamps"):
             np.save(folder / f"{part}_{column}.npy", getattr(held, column))
     chosen = np.random.default_rng(0).choice(ratings.n_users, min(2000, ratings.n_users), replace=False)
     np.save(folder / "sample.npy", np.sort(chosen))
@@ -89,13 +89,13 @@ def prepare(overrides: list[str], folder: Path) -> None:
 
 
 def write_csv(folder: Path) -> Path:
-    """Write train as a CSV, as people have it."""
+    """Write train as a CSV with the columns of MovieLens."""
     import pyarrow as pa
     import pyarrow.csv
 
-    columns = [np.load(folder / f"train_{column}.npy") for column in ("users", "items", "values")]
+    columns = [np.load(folder / f"train_{column}.npy") for column in ("users", "items", "values", "timestamps")]
     path = folder / "ratings.csv"
-    pyarrow.csv.write_csv(pa.table(columns, ["user_id", "item_id", "rating"]), path)
+    pyarrow.csv.write_csv(pa.table(columns, ["user_id", "item_id", "rating", "timestamp"]), path)
     return path
 
 
