@@ -81,11 +81,8 @@ def _threads() -> Iterator[Finding]:
 def _blas() -> Finding:
     names = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
     limits = ", ".join(f"{name}={os.environ[name]}" for name in names if name in os.environ)
-    try:
-        import threadpoolctl
-    except ImportError:
-        return GOOD, f"BLAS: {limits or 'no limit set'} (install threadpoolctl to see its threads)"
     import numpy as np
+    import threadpoolctl
 
     np.ones((2, 2)) @ np.ones((2, 2))
     pools = [one for one in threadpoolctl.threadpool_info() if one["user_api"] == "blas"]
