@@ -24,7 +24,7 @@ SEEDS = [int(seed) for seed in os.environ.get("MFX_BENCH_SEEDS", "1,2,3,4,5").sp
 
 
 def swept(seed, folder):
-    """Best valid rmse, number of trials and seconds of `mfx sweep`."""
+    """Best valid rmse, number of trials, overhead and seconds of `mfx sweep`."""
     began = time.perf_counter()
     budget = ["sweep.random_trials=40", "sweep.grid_points=5", "sweep.grid_over=[factors,reg]"]
     command = [sys.executable, "-m", "mfx.cli.main", "sweep", *CHOICES, f"seed={seed}", *budget, "--json"]
@@ -32,8 +32,9 @@ def swept(seed, folder):
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     found = json.loads(done.stdout)
-    assert len(found["trials"]) == 65
-    return found["best"]["value"], found["overhead"], time.perf_counter() - began
+    # The defaults, 40 random points, and those of the 25 on the grid that were not tried before.
+    assert 64 <= len(found["trials"]) <= 66
+    return found["best"]["value"], len(found["trials"]), found["overhead"], time.perf_counter() - began
 
 
 def tpe(seed, count):
@@ -61,15 +62,14 @@ def tpe(seed, count):
 @pytest.mark.timeout(3600)
 def test_a_sweep_is_as_good_as_tpe(tmp_path):
     ours, theirs = [], []
-    print(f"\n{' '.join(CHOICES)}: factors 4 to 64, reg 1 to 100, both log; 65 trials")
-    print(f"{'seed':>4} {'sweep':>8} {'TPE':>8} {'sweep s':>8} {'TPE s':>8} {'overhead ms':>11}")
+    print(f"\n{' '.join(CHOICES)}: factors 4 to 64, reg 1 to 100, both log")
+    print(f"{'seed':>4} {'trials':>6} {'sweep':>8} {'TPE':>8} {'sweep s':>8} {'TPE s':>8} {'overhead ms':>11}")
     for seed in SEEDS:
-        best, overhead, seconds = swept(seed, tmp_path)
-        peer, peer_seconds = tpe(seed, 65)
+        best, count, overhead, seconds = swept(seed, tmp_path)
+        peer, peer_seconds = tpe(seed, count)
         ours.append(best)
         theirs.append(peer)
-        print(
-            f"{seed:4} {best:8.5f} {peer:8.5f} {seconds:8.0f} {peer_seconds:8.0f} {1000 * overhead:11.0f}", flush=True
-        )
-    print(f"mean {statistics.fmean(ours):8.5f} {statistics.fmean(theirs):8.5f}")
+        took = f"{seconds:8.0f} {peer_seconds:8.0f} {1000 * overhead:11.0f}"
+        print(f"{seed:4} {count:6} {best:8.5f} {peer:8.5f} {took}", flush=True)
+    print(f"       mean {statistics.fmean(ours):8.5f} {statistics.fmean(theirs):8.5f}")
     assert statistics.fmean(ours) <= statistics.fmean(theirs) + 0.002
