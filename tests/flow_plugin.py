@@ -30,7 +30,9 @@ class Toy(Component):
 
     def load(self) -> Ratings:
         Toy.loaded += 1
-        time.sleep(self.sleeps)
+        if self.sleeps:
+            Path("sleeping").touch()  # for those who want to interrupt it
+            time.sleep(self.sleeps)
         if self.users == 2 and os.environ.get("MFX_TOY_KILLS"):
             os.kill(os.getpid(), signal.SIGKILL)
         if self.fails:

@@ -204,7 +204,7 @@ def test_ctrl_c_ends_a_run_as_killed(cli):
     code = (
         "import pathlib, signal, sys, threading, time\n"
         "def interrupt():\n"
-        "    while not list(pathlib.Path('runs').rglob('config.yaml')):\n"
+        "    while not pathlib.Path('sleeping').exists():\n"
         "        time.sleep(0.1)\n"
         "    time.sleep(0.5)\n"
         "    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)\n"
