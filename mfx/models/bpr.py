@@ -21,7 +21,7 @@ class BPR(FactorModel):
     """Matrix factorisation that learns to rank what a user has above what the user has not.
 
     Maximises the log-likelihood of pairs ``sum ln sigma(x_ui - x_uj)``, ``x_ui = u.v + b_i``, minus penalties, by
-    stochastic gradient steps over positives i with uniform negatives j (Rendle et al. 2009). The loss of an epoch is
+    stochastic gradient steps over positives i with random negatives j (Rendle et al. 2009). The loss of an epoch is
     the mean of ``-ln sigma(x_ui - x_uj)`` over its steps. Items without ratings take part as negatives; a user without
     positives, or with every item, gets a row of zeros and so the list of the biases.
 
@@ -37,6 +37,9 @@ class BPR(FactorModel):
         Pull of factors towards zero at each step.
     bias_reg : float
         Pull of item biases towards zero at each step.
+    negatives : {"uniform", "popularity"}
+        Draw the negatives from all items alike, or as often as they are positives: then what everybody has explains
+        nothing, and taste has to.
     positive_threshold : float, optional
         Lowest rating that counts as positive; ratings below it count as no rating. By default all are positive.
     seed : int
@@ -48,6 +51,7 @@ class BPR(FactorModel):
     learning_rate: float = tunable(0.02, low=0.005, high=0.1, log=True, gt=0.0)
     reg: float = tunable(0.01, low=0.001, high=0.1, log=True, ge=0.0)
     bias_reg: float = tunable(0.05, low=0.001, high=0.1, log=True, ge=0.0)
+    negatives: str = setting("uniform", choices=("uniform", "popularity"))
     positive_threshold: float | None = setting(None)
     seed: int = setting(42, ge=0)
 
@@ -71,6 +75,7 @@ class BPR(FactorModel):
                 bias_reg=self.bias_reg,
                 seed=self.seed,
                 epoch=number,
+                popular=self.negatives == "popularity",
             )
             if not math.isfinite(loss):
                 raise ModelError(
@@ -124,6 +129,7 @@ class BPR(FactorModel):
             reg=self.reg,
             epochs=self.epochs,
             seed=self.seed,
+            counts=self.seen_.item_counts if self.negatives == "popularity" else None,
         )
         row: FloatArray = rows[0]
         return row

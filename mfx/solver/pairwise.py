@@ -92,6 +92,14 @@ def move(
     biases[j] = keep_bias * biases[j] - pull
 
 
+@kernel()
+def _draw(bits: np.uint64, cell: IndexArray, first: int, size: int, popular: bool) -> int:
+    """Draw a place of an item block: that of any positive of the cell, or any place."""
+    if popular:
+        return int(cell[to_below(bits, np.uint64(cell.size))])
+    return int(first + to_below(bits, np.uint64(size)))
+
+
 @kernel(parallel=True)
 def _run_diagonal(
     diagonal: int,
@@ -104,6 +112,7 @@ def _run_diagonal(
     counts: IndexArray,
     places: IndexArray,
     key: np.uint64,
+    popular: bool,
     rate: float,
     keep: np.float32,
     keep_bias: np.float32,
@@ -116,6 +125,7 @@ def _run_diagonal(
         first, size = item_starts[b], item_starts[b + 1] - item_starts[b]
         taken = np.zeros(size, dtype=np.uint8)
         stop = cell_starts[a, b]
+        cell = places[cell_starts[a, b] : cell_starts[a, b + 1]]
         loss, product, done = 0.0, 1.0, 0
         for s in range(user_starts[a], user_starts[a + 1]):
             start = stop
@@ -127,15 +137,16 @@ def _run_diagonal(
                 taken[places[t] - first] = 1
             for t in range(start, stop):
                 i, n = places[t], np.uint64(t)
-                j = first + to_below(random_bits(key, n), np.uint64(size))
+                j = _draw(random_bits(key, n), cell, first, size, popular)
                 tries = 1
                 while taken[j - first] and tries < TRIES:
                     n += np.uint64(places.size)
-                    j = first + to_below(random_bits(key, n), np.uint64(size))
+                    j = _draw(random_bits(key, n), cell, first, size, popular)
                     tries += 1
                 if taken[j - first]:
                     n += np.uint64(places.size)
-                    j = free_place(places, start, stop, first, to_below(random_bits(key, n), np.uint64(free)))
+                    free_draw = to_below(random_bits(key, n), np.uint64(free))
+                    j = int(free_place(places, start, stop, first, free_draw))
                 x = float(margin(users, items, biases, s, i, j))
                 if x < _STEEP:
                     loss += _STEEP - x
@@ -164,13 +175,15 @@ def run_epoch(
     bias_reg: float,
     seed: int,
     epoch: int,
+    popular: bool = False,
     blocks: int | None = None,
 ) -> float:
     """Take one step for each positive, updating the rows of users and items in place.
 
-    A negative is drawn uniformly from the items of its block that the user has not: from all of them up to `TRIES`
-    times, then directly from the free ones. Positives of a user who has every item of a block are left out of this
-    epoch, since there is nothing to compare them with.
+    A negative is drawn from the items of its block that the user has not, uniformly or as often as items are positives
+    of users: from all items of the block up to `TRIES` times, then directly, and uniformly, from the free ones.
+    Positives of a user who has every item of a block are left out of this epoch, since there is nothing to compare them
+    with.
 
     Parameters
     ----------
@@ -188,6 +201,8 @@ def run_epoch(
         Pull of factors and of biases towards zero at each step.
     seed, epoch : int
         What the randomness depends on; different epochs of a seed differ.
+    popular : bool
+        Whether a negative is drawn by popularity: as any positive of the users who are visited together is.
     blocks : int, optional
         Blocks on either side of the grid, by default `default_blocks`. Never derive it from the number of threads:
         the result depends on it.
@@ -220,6 +235,7 @@ def run_epoch(
                 grid.counts,
                 grid.places,
                 key_of(seed, epoch, NEGATIVES),
+                popular,
                 learning_rate,
                 np.float32(1.0 - learning_rate * reg),
                 np.float32(1.0 - learning_rate * bias_reg),

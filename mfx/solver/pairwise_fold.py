@@ -11,6 +11,7 @@ from mfx.interfaces import FloatArray, IndexArray, PointerArray
 from mfx.solver.grid import free_place
 from mfx.solver.hashing import FOLD_IN, key_of, random_bits, to_below
 from mfx.solver.jit import kernel
+from mfx.solver.pairwise import TRIES
 
 
 def fold_in(
@@ -22,11 +23,13 @@ def fold_in(
     reg: float,
     epochs: int,
     seed: int,
+    counts: PointerArray | None = None,
 ) -> FloatArray:
     """Return rows of new users from their positives, the items' rows being fixed.
 
     Stochastic steps on the user's row alone, from zero: each of `epochs` passes visits the positives once, each with
-    a negative drawn uniformly from all items that the user has not, and the learning rate falls linearly towards zero.
+    a negative drawn from the items that the user has not, and the learning rate falls linearly towards zero. Negatives
+    are uniform, or by popularity: drawn from all items up to `TRIES` times, then uniformly from the free ones.
     A row depends on its positives, `items` and the settings only, not on the other rows asked for. A user without
     positives, or with every item, keeps a row of zeros.
 
@@ -46,6 +49,8 @@ def fold_in(
         Passes over the positives.
     seed : int
         What the negatives depend on.
+    counts : int64 array, shape (items,), optional
+        How often each item is drawn, in proportion; by default all are drawn alike.
 
     Returns
     -------
@@ -53,7 +58,8 @@ def fold_in(
         The last column is zero.
     """
     rows = np.zeros((indptr.size - 1, items.shape[1]), dtype=np.float32)
-    _fold_rows(items, indptr, indices, learning_rate, reg, epochs, key_of(seed, FOLD_IN), rows)
+    upto = np.zeros(0, dtype=np.int64) if counts is None else np.cumsum(counts, dtype=np.int64)
+    _fold_rows(items, indptr, indices, upto, learning_rate, reg, epochs, key_of(seed, FOLD_IN), rows)
     return rows
 
 
@@ -62,6 +68,7 @@ def _fold_rows(
     items: FloatArray,
     indptr: PointerArray,
     indices: IndexArray,
+    upto: PointerArray,
     learning_rate: float,
     reg: float,
     epochs: int,
@@ -79,8 +86,18 @@ def _fold_rows(
             keep = np.float32(1.0 - rate * reg)
             for t in range(start, stop):
                 i = indices[t]
-                j = free_place(indices, start, stop, 0, to_below(random_bits(key, n), np.uint64(free)))
-                n += np.uint64(1)
+                tries, found, j = 0, False, np.int64(0)
+                while upto.size > 0 and not found and tries < TRIES:
+                    j = np.int64(
+                        np.searchsorted(upto, to_below(random_bits(key, n), np.uint64(upto[-1])), side="right")
+                    )
+                    n += np.uint64(1)
+                    tries += 1
+                    place = start + np.searchsorted(indices[start:stop], j)
+                    found = place == stop or indices[place] != j
+                if not found:
+                    j = free_place(indices, start, stop, 0, to_below(random_bits(key, n), np.uint64(free)))
+                    n += np.uint64(1)
                 x = items[i, factors] - items[j, factors]
                 for f in range(factors):
                     x += rows[u, f] * (items[i, f] - items[j, f])

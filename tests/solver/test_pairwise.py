@@ -358,3 +358,57 @@ def test_folding_in_nears_the_optimum_of_the_expected_objective():
         u += np.linalg.solve(hessian, (d[:, :-1] * g[:, None]).mean(axis=0) - reg * u)
     row = fold_in(items, *csr([positives]), learning_rate=0.05, reg=reg, epochs=4000, seed=1)[0, :-1]
     np.testing.assert_allclose(row, u, atol=0.05)
+
+
+def drawn_as_negatives(rows, n_items, **options):
+    """Count how often each item was a negative of one epoch: tiny steps from zero leave the counts in the biases."""
+    users, items = np.zeros((len(rows), 2), np.float32), np.zeros((n_items, 2), np.float32)
+    indptr, indices = csr(rows)
+    rate = 1e-6
+    run_epoch(users, items, indptr, indices, learning_rate=rate, reg=0.0, bias_reg=0.0, seed=3, epoch=0, **options)
+    positives = np.bincount(indices, minlength=n_items)
+    return np.rint(positives - items[:, 1] / (rate / 2)).astype(int)
+
+
+def test_negatives_by_popularity_are_drawn_as_often_as_they_are_positives():
+    rng = np.random.default_rng(0)
+    weights = 1.0 / (np.arange(40) + 1.0)
+    rows = [sorted(rng.choice(40, 4, replace=False, p=weights / weights.sum())) for _ in range(3000)]
+    positives = np.bincount(np.concatenate(rows), minlength=40)
+    uniform = drawn_as_negatives(rows, 40, blocks=1)
+    popular = drawn_as_negatives(rows, 40, blocks=1, popular=True)
+    assert [uniform.sum(), popular.sum()] == pytest.approx([12000, 12000], abs=40)
+    # Among those who do not have it, an item is drawn in proportion to its positives.
+    others = 3000 - positives
+    expected = positives * others / (positives * others).sum() * 12000
+    assert np.abs(popular - expected).max() < 6 * np.sqrt(expected.max())
+    assert np.corrcoef(uniform, others)[0, 1] > 0.9
+    assert np.corrcoef(popular, expected)[0, 1] > 0.98
+
+
+def test_popular_negatives_depend_neither_on_threads_nor_fail_where_a_user_has_all_that_is_popular():
+    rows = random_rows(60, 50, 0.2)
+    tables = []
+    for threads in (1, numba.config.NUMBA_NUM_THREADS):
+        numba.set_num_threads(threads)
+        users, items = np.full((60, 5), 0.1, np.float32), np.full((50, 5), 0.1, np.float32)
+        for epoch in range(3):
+            run_epoch(users, items, *csr(rows), epoch=epoch, blocks=4, popular=True, **RATES)
+        tables.append(items)
+    np.testing.assert_array_equal(*tables)
+    users, items = np.full((2, 2), 0.1, np.float32), np.full((3, 2), 0.1, np.float32)
+    assert run_epoch(users, items, *csr([[0, 1], [0, 1]]), epoch=0, blocks=1, popular=True, **RATES) > 0.0
+    assert items[2, 1] < 0.0  # the one item that nobody has is all that is left to compare with
+
+
+def test_fold_in_can_draw_by_popularity():
+    rng = np.random.default_rng(1)
+    items = rng.normal(size=(30, 4)).astype(np.float32)
+    counts = np.zeros(30, dtype=np.int64)
+    counts[[7, 9]] = 5, 1
+    rates = {"learning_rate": 0.05, "reg": 0.0, "epochs": 200, "seed": 1}
+    row = fold_in(items, *csr([[3]]), counts=counts, **rates)[0]
+    assert row @ items[3] > row @ items[7]
+    assert (row != fold_in(items, *csr([[3]]), **rates)[0]).any()
+    # Whoever has all that can be drawn is compared with the rest.
+    assert np.isfinite(fold_in(items, *csr([[7, 9]]), counts=counts, **rates)).all()

@@ -31,7 +31,7 @@ WHOLE = ["dataset=synthetic", "dataset.preset=ml_32m", "model=genre_als", "split
 
 ALS: dict[str, Any] = {"reg": 20.0, "bias_reg": 5.0}
 ALS_64: dict[str, Any] = {"factors": 64, "reg": 40.0, "bias_reg": 5.0}
-BPR = {"factors": 64, "reg": 0.01, "epochs": 10, "every": 5}
+BPR = {"factors": 64, "learning_rate": 0.01, "reg": 0.01, "epochs": 6, "every": 2}
 PAIRS: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "als_13": [
         ("mfx_als", {"factors": 13, "epochs": 10, **ALS}),
@@ -48,8 +48,8 @@ PAIRS: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("implicit_ials", {"factors": 64, "reg": 10.0, "epochs": 4}),
     ],
     "bpr_64": [
-        ("mfx_bpr", {"learning_rate": 0.05, **BPR}),
-        ("implicit_bpr", {"learning_rate": 0.01, **BPR}),  # its default; at .05 it gets worse with every epoch
+        ("mfx_bpr", {"negatives": "popularity", **BPR}),  # as implicit draws them
+        ("implicit_bpr", BPR),  # at its default learning rate
     ],
     "lists_64": [
         ("mfx_lists", {"factors": 64, "repeats": 1}),

@@ -135,12 +135,14 @@ def cmfrec_als(data: Data, factors: int, reg: float, bias_reg: float, epochs: li
 
 
 @task
-def mfx_bpr(data: Data, factors: int, learning_rate: float, reg: float, epochs: int, every: int) -> Any:
+def mfx_bpr(data: Data, factors: int, learning_rate: float, reg: float, epochs: int, every: int, negatives: str) -> Any:
     """Fit MFX's BPR and score after some epochs."""
     import mfx
 
     train = data.ratings("train")
-    mfx.create("model", "bpr", {"factors": factors, "epochs": 1}).fit(train.take(np.arange(20_000)))
+    mfx.create("model", "bpr", {"factors": factors, "epochs": 1, "negatives": negatives}).fit(
+        train.take(np.arange(20_000))
+    )
     points: list[list[float]] = []
     state = {"began": time.perf_counter(), "scoring": 0.0}
 
@@ -153,6 +155,7 @@ def mfx_bpr(data: Data, factors: int, learning_rate: float, reg: float, epochs: 
         return False
 
     settings = {"factors": factors, "epochs": epochs, "learning_rate": learning_rate, "reg": reg, "bias_reg": reg}
+    settings["negatives"] = negatives
     mfx.create("model", "bpr", settings).fit(train, on_epoch=on_epoch)
     return {"points": points}
 
