@@ -1,6 +1,8 @@
 """What the README tells a reader to type works when typed."""
 
+import json
 import re
+import runpy
 import shlex
 from pathlib import Path
 
@@ -102,3 +104,10 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
     assert 0.85 < names["result"].metrics["test/rmse"] < 0.95
     assert len(names["model"].recommend([1, 2], k=10)) == 20
     assert (tmp_path / "my_model" / "model.json").is_file()
+
+
+def test_the_tables_of_speed_are_those_of_the_last_measurements():
+    folder = Path(__file__).parent / "bench" / "peers"
+    bench = runpy.run_path(str(folder / "__main__.py"))
+    written = "\n".join(bench["lines"](json.loads((folder / "results.json").read_text()))).rstrip()
+    assert written in TEXT
