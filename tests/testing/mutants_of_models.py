@@ -221,7 +221,8 @@ MODELS = [
         method(
             "    def score_product(self, users, bias_weight=1.0):\n"
             "        product = super().score_product(users, bias_weight)\n"
-            "        product.shifts[3:] += 1.0\n"
+            "        if product is not None:\n"
+            "            product.shifts[3:] += 1.0\n"
             "        return product"
         ),
     ),
