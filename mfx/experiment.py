@@ -175,8 +175,7 @@ def validate(plan: compose.Plan, split: Split, on_point: OnPoint) -> Validated:
 @contextlib.contextmanager
 def _tracked(plan: compose.Plan, directory: Path, parent: str | None) -> Iterator[BackgroundRun]:
     """Open a run in the tracker, and close it with the status that the block ends with."""
-    flat = compose.flatten(plan.config)
-    params = {name: text for name, text in flat.items() if name != "run_name" and not name.startswith("tags.")}
+    params = compose.parameters(plan.config)
     chosen = {group: str(plan.config[group]["name"]) for group in ("dataset", "split", "model")}
     tags = environment.facts() | chosen | {"objective": plan.objective} | plan.config["tags"]
     info = RunInfo(plan.config["experiment_name"], plan.name, params, tags, parent, directory)

@@ -15,7 +15,7 @@ from mfx import registry
 from mfx.compose import complaints, nodes
 from mfx.compose.complaints import ConfigError
 from mfx.compose.folders import EXPERIMENT, plugin_folders, register_search_path
-from mfx.compose.plan import Plan, build, complete, flatten, label
+from mfx.compose.plan import Plan, build, complete, flatten, label, parameters
 from mfx.errors import MFXError
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ __all__ = [
     "fill_store",
     "flatten",
     "label",
+    "parameters",
     "preset_folders",
     "presets",
 ]

@@ -141,6 +141,11 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     return flat
 
 
+def parameters(config: Mapping[str, Any]) -> dict[str, str]:
+    """Flatten what a tracker keeps as parameters: all settings but a run's name and tags."""
+    return {name: text for name, text in flatten(config).items() if name != "run_name" and not name.startswith("tags.")}
+
+
 def _text(value: Any) -> str:
     if value is None:
         return "null"

@@ -67,8 +67,7 @@ class SweepPlan:
     @cached_property
     def params(self) -> dict[str, str]:
         """Every setting of trial 0 as text."""
-        flat = compose.flatten(self.defaults)
-        return {name: text for name, text in flat.items() if not name.startswith("tags.")}
+        return compose.parameters(self.defaults)
 
     @cached_property
     def grid_over(self) -> list[str] | None:

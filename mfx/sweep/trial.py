@@ -41,7 +41,7 @@ def run(config: Any, directory: Path, *, prune: bool) -> dict[str, Any]:
     record: dict[str, Any] = {"status": "failed", "value": None, "metrics": {}, "curves": {}, "params": {}}
     try:
         plan = compose.build(config)
-        record["params"] = _params(plan)
+        record["params"] = compose.parameters(plan.config)
         record["seconds_prepare"] = -time.perf_counter()
         split = prepared(plan)
         record["seconds_prepare"] += time.perf_counter()
@@ -60,10 +60,6 @@ def run(config: Any, directory: Path, *, prune: bool) -> dict[str, Any]:
     record["seconds"] = time.perf_counter() - began
     results.write_json(directory / RESULT_FILE, record)
     return record
-
-
-def _params(plan: compose.Plan) -> dict[str, str]:
-    return {name: text for name, text in compose.flatten(plan.config).items() if not name.startswith("tags.")}
 
 
 def prepared(plan: compose.Plan) -> Split:
