@@ -43,6 +43,17 @@ class Listener(Protocol):
         """Take note that an epoch is over; `of` is the most there can be, `value` that on valid (None in a refit)."""
 
 
+def announcing(listener: Listener | None) -> Callable[[str], None]:
+    """Return what tells the log and a listener, if there is one, that a stage begins."""
+
+    def announce(name: str) -> None:
+        log.info("Stage: %s", name)
+        if listener is not None:
+            listener.stage(name)
+
+    return announce
+
+
 OnPoint = Callable[[int, dict[str, float]], None]
 """Told the number of an epoch of the fit on train and what was measured in it; may raise to end the run."""
 
@@ -99,37 +110,28 @@ def execute(plan: compose.Plan, directory: Path, parent: str | None = None, list
     listener : Listener, optional
         Told about stages and epochs.
     """
-    clock = StageClock()
+    clock = StageClock(announcing(listener))
     curves = Curves()
     write_config(directory, plan.config)
     with _tracked(plan, directory, parent) as tracked:
-
-        @contextlib.contextmanager
-        def stage(name: str) -> Iterator[None]:
-            log.info("Stage: %s", name)
-            if listener is not None:
-                listener.stage(name)
-            with clock.stage(name):
-                yield
-
-        with stage("read"):
+        with clock.stage("read"):
             ratings = plan.dataset.load()
-        with stage("split"):
+        with clock.stage("split"):
             split = plan.splitter.split(ratings)
             facts = _describe(plan, ratings, split, tracked)
-        with stage("fit"):
+        with clock.stage("fit"):
             best = _fit(plan, split, curves, lambda number, point: tracked.log_metrics(point, step=number), listener)
-        with stage("evaluate"):
+        with clock.stage("evaluate"):
             valid, skipped = _score(plan, plan.model, split.train, split.valid, plan.metrics)
             if len(split.valid):
                 _require(plan.objective, valid, skipped)
         model = plan.model
         if plan.refit and len(split.valid):
-            with stage("refit"):
+            with clock.stage("refit"):
                 model = _refit(plan, split, best, listener)
-        with stage("test"):
+        with clock.stage("test"):
             test, not_on_test = _score(plan, model, split.train_and_valid, split.test, plan.metrics)
-        with stage("save"):
+        with clock.stage("save"):
             save_model(directory, model)
             if plan.config["figures"]:
                 _draw(plan, split, curves, best, test.get(plan.objective), directory)

@@ -6,7 +6,7 @@ import contextlib
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +28,11 @@ class StageClock:
     A stage that runs twice adds its seconds and keeps the larger peak; a stage inside another counts for both.
     Peak memory is that of the whole process, background threads included, in MB of 10^6 bytes.
 
+    Parameters
+    ----------
+    announce : callable, optional
+        Told the name of each stage when it begins.
+
     Attributes
     ----------
     method : {"stage", "process", "none"}
@@ -35,6 +40,7 @@ class StageClock:
         ``process``: the highest since the process started, where it cannot be reset. ``none``: not at all.
     """
 
+    announce: Callable[[str], None] | None = None
     method: str = field(init=False, default="none")
     _stages: dict[str, _Stage] = field(init=False, default_factory=dict)
     _open: list[_Stage] = field(init=False, default_factory=list)
@@ -45,6 +51,8 @@ class StageClock:
     @contextlib.contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Measure the block as stage `name`, also when it raises."""
+        if self.announce is not None:
+            self.announce(name)
         stage = self._stages.setdefault(name, _Stage())
         self._mark()
         self._open.append(stage)

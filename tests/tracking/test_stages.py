@@ -68,3 +68,13 @@ def test_where_peaks_cannot_be_reset_the_process_is_measured(monkeypatch, tmp_pa
     with clock.stage("read"):
         pass
     assert clock.metrics()["peak_mb/read"] > 10
+
+
+def test_stages_are_announced_when_they_begin():
+    told: list[str] = []
+    clock = StageClock(told.append)
+    with clock.stage("read"):
+        assert told == ["read"]
+        with clock.stage("check"):
+            assert told == ["read", "check"]
+    assert set(clock.metrics()) >= {"seconds/read", "seconds/check"}

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
-import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,7 @@ from mfx.analysis.explore.plan import CHOICES, GROUP, ExplorePlan, plan
 from mfx.analysis.explore.spread import PartCounts
 from mfx.analysis.page import Page, Picture, Section, Table, write
 from mfx.errors import DataError
-from mfx.experiment import Listener
+from mfx.experiment import Listener, announcing
 from mfx.files import write_text
 from mfx.interfaces import DataInfo, Ratings, RunInfo, Split
 from mfx.results import FIGURES, METRICS_FILE, new_directory, write_config, write_json
@@ -27,8 +25,6 @@ from mfx.tracking import environment
 from mfx.tracking.background import BackgroundRun, opened
 from mfx.tracking.stages import StageClock
 from mfx.tracking.store import mask
-
-log = logging.getLogger(__name__)
 
 PAGE = "explore.html"
 TAG = "explore"
@@ -83,31 +79,22 @@ def execute(made: ExplorePlan, directory: Path, listener: Listener | None = None
     listener : Listener, optional
         Told about stages.
     """
-    clock = StageClock()
+    clock = StageClock(announcing(listener))
     write_config(directory, made.config)
     flat = compose.flatten({name: made.config[name] for name in (*CHOICES, GROUP, "seed")})
     tags = environment.facts() | {TAG: "true"} | made.config["tags"]
     info = RunInfo(made.config["experiment_name"], made.name, flat, tags, None, directory)
     with opened(made.tracker, info) as tracked:
-
-        @contextlib.contextmanager
-        def stage(name: str) -> Iterator[None]:
-            log.info("Stage: %s", name)
-            if listener is not None:
-                listener.stage(name)
-            with clock.stage(name):
-                yield
-
-        with stage("read"):
+        with clock.stage("read"):
             ratings = made.dataset.load()
             facts = counts.summary(ratings)
             _describe(made, ratings, tracked)
-        with stage("split"):
+        with clock.stage("split"):
             rule, parts = _parts(made.splitter.split(ratings), tracked)
-        with stage("count"):
+        with clock.stage("count"):
             context = Context(ratings, made.settings, _about(ratings, facts), facts)
             shown = _chapters(context, made.config["split"]["name"], rule, parts)
-        with stage("draw"):
+        with clock.stage("draw"):
             sections = [_section(chapter, directory / FIGURES) for chapter in shown]
             page = write(_page(made, context, sections, flat), directory / PAGE)
         metrics = {f"data/{name}": float(value) for name, value in facts.items() if not isinstance(value, str)}
