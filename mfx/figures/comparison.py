@@ -43,10 +43,8 @@ class Interval:
     certain: bool
 
 
-def list_curves(
-    curves: Mapping[str, Mapping[int, float]], *, title: str, caption: str, label: str = "Precision@k"
-) -> Figure:
-    """Draw a metric of lists against their length, a curve for each run.
+def list_curves(curves: Mapping[str, Mapping[int, float]], *, title: str, caption: str) -> Figure:
+    """Draw the precision of lists against their length, a curve for each run.
 
     Parameters
     ----------
@@ -54,8 +52,6 @@ def list_curves(
         Values by length of the list, by label of the run.
     title, caption : str
         See `mfx.figures.style.new_figure`.
-    label : str
-        Of the y axis.
 
     Raises
     ------
@@ -81,7 +77,7 @@ def list_curves(
     axes.set_ylim(bottom=0)
     axes.set_xlim(left=0)
     axes.set_xlabel("Length of the list, k", fontsize=NORMAL, color=INK)
-    axes.set_ylabel(label, fontsize=NORMAL, color=INK)
+    axes.set_ylabel("Precision@k", fontsize=NORMAL, color=INK)
     _legend(axes)
     return figure
 
