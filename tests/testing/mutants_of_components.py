@@ -159,8 +159,13 @@ SPLITS = [
     one(
         LATEST,
         "the_order_of_rows_does_not_matter",
-        "lots that go by which object the ratings are",
-        ("default_rng(self.seed).uniform", "default_rng([self.seed, id(ratings)]).uniform"),
+        "lots that go by how many ratings were divided before",
+        # Keeping the ratings keeps their ids from being given out again.
+        (
+            "default_rng(self.seed).uniform",
+            "default_rng([self.seed, SEEN.setdefault(id(ratings), (len(SEEN), ratings))[0]]).uniform",
+        ),
+        ("import json\n", "import json\n\nSEEN = {}\n"),
     ),
     one(
         LATEST,
