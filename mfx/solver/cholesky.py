@@ -17,7 +17,13 @@ SCRATCH = 6
 
 @kernel()
 def solve_row(
-    gram: FloatArray, edges: FloatArray, corner: DoubleArray, size: int, work: FloatArray, solution: FloatArray
+    gram: FloatArray,
+    edges: FloatArray,
+    corner: DoubleArray,
+    size: int,
+    noise: FloatArray,
+    work: FloatArray,
+    solution: FloatArray,
 ) -> float:
     """Solve the system of a row (see `mfx.solver.row_kernels`); return the minimum of the objective.
 
@@ -25,6 +31,9 @@ def solve_row(
     reduced by one product, in registers. The edges are reduced along, which is the forward substitution; what is left
     of the corner is the bias's own equation and the minimum. A pivot that vanishes against its diagonal marks a
     direction that the data say nothing about and nothing penalises: that coordinate is set to zero.
+
+    With noise z the solution is the minimiser plus the solution of ``U w = z``, U the factor of the whole system, so
+    that standard normal z give a draw from the normal distribution whose precision is the system's matrix.
 
     Parameters
     ----------
@@ -36,10 +45,17 @@ def solve_row(
         Diagonal entry of the bias, its right-hand side, and the sum of squares; overwritten.
     size : int
         Number of factors.
+    noise : float32 array, shape (1, size + 1), or no rows
+        What is added to the reduced right-hand side of factors and bias.
     work : float32 array, shape (width + SCRATCH, width)
         Scratch.
     solution : float32 array, shape (size + 1,)
         Set to factors and bias.
+
+    Returns
+    -------
+    float
+        The objective at the minimiser, whatever the noise.
     """
     diagonal, inverses, rest, known = work[0], work[1], work[2], work[3]
     constants, targets, lower = work[4], work[5], work[SCRATCH:]
@@ -72,11 +88,15 @@ def solve_row(
     if corner[0] > _VANISHES * bias_diagonal:
         bias = corner[1] / corner[0]
         corner[2] -= bias * corner[1]
+        if noise.size > 0:
+            bias += noise[0, size] / np.sqrt(corner[0])
     solution[size] = bias
     for top in range((size - 1) // LANES * LANES, -1, -LANES):
         bottom = min(top + LANES, size)
         for j in range(top, bottom):
             total = targets[j] - solution[size] * constants[j]
+            if noise.size > 0:
+                total += noise[0, j]
             for b in range(bottom, size):
                 total -= gram[j, b] * known[b]
             rest[j - top] = total

@@ -123,8 +123,13 @@ def solve_rows(
     confidence: FloatArray | None = None,
     base: FloatArray | None = None,
     scales: FloatArray | None = None,
+    noise: FloatArray | None = None,
 ) -> DoubleArray:
     """Solve every row given the other side's table, writing into `out`.
+
+    With noise each row is a draw instead of the minimiser: at noise of standard deviation sigma it is normal around
+    the minimiser, with covariance sigma^2 times the inverse of its normal matrix. That is the conditional posterior of
+    the row where sigma^2 is the variance of the ratings and penalties are prior precisions times sigma^2.
 
     Parameters
     ----------
@@ -146,6 +151,8 @@ def solve_rows(
         Symmetric matrix B of a term ``w^T B w`` that every row has, such as `gramian` returns; by default none.
     scales : float32 array, shape (rows,), optional
         What the ridge of each row is multiplied by; by default 1, or with ``ridge.per_count`` its number of entries.
+    noise : float32 array, shape (rows, factors + 1), optional
+        Independent normal numbers of mean 0 and standard deviation sigma; by default none.
 
     Returns
     -------
@@ -155,12 +162,12 @@ def solve_rows(
     Raises
     ------
     ValueError
-        If confidence, base or scales have the wrong shape, or the ridge is per count and scales are given too.
+        If confidence, base, scales or noise have the wrong shape, or the ridge is per count and scales are given too.
     """
     n_blocks = max(1, min(rows.n_rows, 64 + int(rows.indptr[-1] // 65536)))
     bounds = balanced_blocks(rows.indptr, n_blocks, row_cost=float(other.shape[1]))
     minima = np.empty(rows.n_rows, dtype=np.float64)
-    solve_blocks(bounds, out, minima, *_problem(rows, other, ridge, offset, prior, confidence, base, scales))
+    solve_blocks(bounds, out, minima, *_problem(rows, other, ridge, offset, prior, confidence, base, scales, noise))
     return minima
 
 
@@ -251,6 +258,7 @@ def _problem(
     confidence: FloatArray | None = None,
     base: FloatArray | None = None,
     scales: FloatArray | None = None,
+    noise: FloatArray | None = None,
 ) -> tuple[Any, ...]:
     """Return the last parameters of both parallel kernels."""
     n_columns = other.shape[1]
@@ -258,6 +266,7 @@ def _problem(
         ("confidence", confidence, rows.values.shape),
         ("base", base, (n_columns, n_columns)),
         ("scales", scales, (rows.n_rows,)),
+        ("noise", noise, (rows.n_rows, n_columns)),
     ):
         if array is not None and array.shape != shape:
             raise ValueError(f"{what} has shape {array.shape}, not {shape}.")
@@ -281,4 +290,5 @@ def _problem(
         np.zeros(n_columns, dtype=np.float32) if prior is None else prior.weights,
         _NO_ENTRIES if confidence is None else np.sqrt(confidence.astype(np.float32, copy=False)),
         _NO_MATRIX if base is None else base.astype(np.float32, copy=False),
+        _NO_MATRIX if noise is None else noise.astype(np.float32, copy=False),
     )

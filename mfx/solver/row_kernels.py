@@ -38,6 +38,7 @@ def solve_blocks(
     pulls: FloatArray,
     roots: FloatArray,
     base: FloatArray,
+    noise: FloatArray,
 ) -> None:
     """Solve the rows of each block into `out`, and note the minimum of each row's objective."""
     size, width = out.shape[1] - 1, other.shape[1]
@@ -55,7 +56,7 @@ def solve_blocks(
                 begin, end, indices, values, roots, other, shifts, constant, size, gathered, sides, gram, edges, corner
             )
             add_penalty(row, size, ridge, scales, centres, pulls, gram, edges, corner)
-            minima[row] = solve_row(gram, edges, corner, size, work, out[row])
+            minima[row] = solve_row(gram, edges, corner, size, noise[row : row + 1], work, out[row])
 
 
 @kernel(parallel=True)
@@ -81,6 +82,7 @@ def solve_profiles(
     pulls: FloatArray,
     roots: FloatArray,
     base: FloatArray,
+    noise: FloatArray,
 ) -> None:
     """Solve the rows in the given order, block by block, and sum their curvature, one partial sum a block."""
     size, width = out.shape[1] - 1, other.shape[1]
@@ -103,7 +105,7 @@ def solve_profiles(
                 for b in range(a, size):
                     total[a, b] += gram[a, b]
             add_penalty(row, size, ridge, scales, centres, pulls, gram, edges, corner)
-            minima[row] = solve_row(gram, edges, corner, size, work, out[row])
+            minima[row] = solve_row(gram, edges, corner, size, noise[row : row + 1], work, out[row])
             profile = profile_of_row[row]
             if place + 1 == bounds[block + 1] or profile_of_row[order[place + 1]] != profile:
                 _spread(profile, profile_indptr, profile_indices, profile_weights, total, curvature[block])

@@ -5,7 +5,7 @@ from mfx.solver.cholesky import SCRATCH, solve_row
 from mfx.solver.vectors import width_of
 
 
-def _solve(matrix, right, squares):
+def _solve(matrix, right, squares, noise=None):
     """Solve the system of a row given whole, the bias last; float64 in, float32 inside."""
     size = len(right) - 1
     width = width_of(size)
@@ -16,7 +16,9 @@ def _solve(matrix, right, squares):
     edges[0, :size], edges[1, :size] = matrix[-1, :-1], right[:-1]
     corner = np.array([matrix[-1, -1], right[-1], squares])
     solution = np.full(size + 1, np.nan, dtype=np.float32)
-    minimum = solve_row(gram, edges, corner, size, np.zeros((width + SCRATCH, width), dtype=np.float32), solution)
+    noise = np.zeros((0, 0), np.float32) if noise is None else noise[None].astype(np.float32)
+    work = np.zeros((width + SCRATCH, width), dtype=np.float32)
+    minimum = solve_row(gram, edges, corner, size, noise, work, solution)
     return solution, minimum
 
 
@@ -29,6 +31,19 @@ def test_solution_and_minimum_agree_with_float64(size):
     exact = np.linalg.solve(matrix, right)
     np.testing.assert_allclose(solution, exact, rtol=1e-4, atol=1e-5)
     assert minimum == pytest.approx(targets @ targets - exact @ right, rel=1e-4)
+
+
+@pytest.mark.parametrize("size", [0, 1, 13, 16, 33, 100])
+def test_noise_moves_the_solution_by_the_inverse_of_the_factor(size):
+    rng = np.random.default_rng(size)
+    rows, targets = rng.normal(size=(3 * size + 5, size + 1)), rng.normal(size=3 * size + 5)
+    matrix, right = rows.T @ rows + 2.0 * np.eye(size + 1), rows.T @ targets
+    noise = rng.normal(size=size + 1)
+    moved, minimum = _solve(matrix, right, targets @ targets, noise)
+    still, least = _solve(matrix, right, targets @ targets)
+    upper = np.linalg.cholesky(matrix).T
+    np.testing.assert_allclose(moved - still, np.linalg.solve(upper, noise), rtol=1e-4, atol=1e-5)
+    assert minimum == least
 
 
 @pytest.mark.parametrize("dead", [0, 5, 15, 16, 20])
