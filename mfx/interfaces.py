@@ -230,7 +230,7 @@ class Ratings:
     @functools.cached_property
     def user_counts(self) -> PointerArray:
         """Ratings of each user of the catalogue, int64, shape (users,)."""
-        return np.bincount(self.users, minlength=self.n_users).astype(np.int64)
+        return np.diff(self.user_indptr)
 
     @functools.cached_property
     def item_counts(self) -> PointerArray:
@@ -240,7 +240,7 @@ class Ratings:
     @functools.cached_property
     def user_indptr(self) -> PointerArray:
         """CSR row pointers: the ratings of user u are rows ``user_indptr[u]:user_indptr[u + 1]``."""
-        return np.concatenate([np.zeros(1, np.int64), np.cumsum(self.user_counts)])
+        return np.searchsorted(self.users, np.arange(self.n_users + 1, dtype=np.int32)).astype(np.int64, copy=False)
 
     @functools.cached_property
     def fingerprint(self) -> str:

@@ -48,12 +48,14 @@ def read_ratings(opener: Opener, layout: Layout, where: str, on_bad_rows: str) -
         If a column is missing, no row is left, or a row cannot be used and `on_bad_rows` is "refuse".
     """
     names, sample = _names(opener, layout, where)
-    try:
-        with opener() as stream:
-            return _read_fast(stream, layout, names, sample), Rejected()
-    except _NotClean:
-        with readable(where):
-            return read_carefully(opener, layout, names, where, on_bad_rows)
+    for id_bits in (32, 64):  # most ids are short, and reading them so takes a quarter less time
+        try:
+            with opener() as stream:
+                return _read_fast(stream, layout, names, sample, id_bits), Rejected()
+        except _NotClean:
+            pass
+    with readable(where):
+        return read_carefully(opener, layout, names, where, on_bad_rows)
 
 
 def _names(opener: Opener, layout: Layout, where: str) -> tuple[list[str], list[str]]:
@@ -70,7 +72,7 @@ def _names(opener: Opener, layout: Layout, where: str) -> tuple[list[str], list[
     return names, sample
 
 
-def _read_fast(stream: IO[bytes], layout: Layout, names: list[str], sample: list[str]) -> RawRatings:
+def _read_fast(stream: IO[bytes], layout: Layout, names: list[str], sample: list[str], id_bits: int) -> RawRatings:
     import pyarrow as pa
     import pyarrow.csv as pacsv
 
@@ -81,7 +83,8 @@ def _read_fast(stream: IO[bytes], layout: Layout, names: list[str], sample: list
         column: id_kind(kind, field[column]) == "text"
         for column, kind in ((layout.user, layout.user_ids), (layout.item, layout.item_ids))
     }
-    types: dict[str, Any] = {name: pa.string() if is_text else pa.int64() for name, is_text in text.items()}
+    integer = pa.int32() if id_bits == 32 else pa.int64()
+    types: dict[str, Any] = {name: pa.string() if is_text else integer for name, is_text in text.items()}
     types[layout.rating] = pa.float32()
     if layout.timestamp is not None:
         types[layout.timestamp] = pa.timestamp("us") if layout.unit == "iso" else pa.int64()

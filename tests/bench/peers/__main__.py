@@ -1,7 +1,12 @@
 """MFX against its peers, in turn, on the same ratings and threads: `python tests/bench/peers`.
 
-Install the peers first: pip install -e ".[bench]" -e plugins/mfx-ials. About half an hour on two quiet cores. It prints
-every measurement, keeps them in results.json, and writes the table of the README from that file.
+Install the peers first, compiled for this machine and with their flags on record:
+
+    export CFLAGS="-O3 -march=native -frecord-gcc-switches" CXXFLAGS="-O3 -march=native -frecord-gcc-switches"
+    pip install --no-binary cmfrec,implicit -e ".[bench]" -e plugins/mfx-ials
+
+About half an hour on two quiet cores. It prints every measurement, keeps them in results.json, and writes the table of
+the README from that file.
 `python tests/bench/peers --only als_13,lists` takes some of them, `--data "dataset=ml_32m dataset.path=..."` other
 ratings, `--table` writes the table alone.
 """
@@ -11,13 +16,14 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import re
 import shlex
 import statistics
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from importlib.metadata import version
+from importlib.metadata import files, version
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +70,7 @@ PAIRS: dict[str, list[tuple[str, dict[str, Any]]]] = {
     ],
     "start": [("start", {})],
 }
+COMPILED = {"cmfrec": "cmfrec/wrapper_float*.so", "implicit": "implicit/cpu/bpr*.so"}
 ONCE = ("als_64_cholesky", "read", "growth", "whole", "start")
 
 
@@ -158,10 +165,19 @@ def machine(overrides: list[str], folder: Path) -> dict[str, Any]:
         "cpu": cpu[0] if cpu else platform.processor(),
         "threads": numba.config.NUMBA_NUM_THREADS,
         "versions": {name: version(name) for name in names},
+        "flags": {name: flags(name, module) for name, module in COMPILED.items()},
         "data": " ".join(overrides),
         "ratings": len(np.load(folder / "train_users.npy", mmap_mode="r")),
         "pairs": int(np.load(folder / "shape.npy").prod()),
     }
+
+
+def flags(package: str, module: str) -> str:
+    """Return what a peer was compiled with, as GCC records it in the binary with -frecord-gcc-switches."""
+    found = [path for path in files(package) or [] if path.match(module)]
+    text = b" ".join(re.findall(rb"GNU [CG][^\0]{20,}", Path(found[0].locate()).read_bytes())) if found else b""
+    kept = re.findall(r"-march=\S+|-mtune=\S+|-O\w+|-ffast-math|-fopenmp", text.decode())
+    return " ".join(dict.fromkeys(kept)) or "not on record"
 
 
 def per_epoch(points: list[list[float]]) -> float:
@@ -217,6 +233,8 @@ def lines(kept: dict[str, Any]) -> Iterator[str]:
     about = kept["machine"]
     versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items())
     yield f"{about['threads']} threads of {about['cpu']}; {versions}; `{about['data']}`, random split."
+    compiled = "; ".join(f"{name} with `{text}`" for name, text in about["flags"].items())
+    yield f"Peers were compiled on this machine: {compiled}."
     yield ""
     yield "| MFX / peer | seconds an epoch | ratio | seconds to the same quality | ratio |"
     yield "|---|---:|---:|---:|---:|"
