@@ -104,3 +104,10 @@ def test_experiments_are_listed_with_a_sentence_and_their_command(capsys):
         _, command, told = head(path)
         assert told.removeprefix("# ") in said
         assert f"      {command.removeprefix('# ')}\n" in said
+
+
+def test_genre_als_of_the_report_knows_genres_alone_and_pulls_no_biases():
+    for experiment in ("fokam_genre_als", "fokam_tuning"):
+        model = settings(f"experiment={experiment}")["model"]
+        assert (model["item_features"], model["user_features"], model["feature_bias"]) == (["genres"], [], False)
+    assert settings("experiment=fokam_genre_als")["model"]["genre_update"] == "factors"

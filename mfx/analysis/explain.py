@@ -20,6 +20,7 @@ from mfx.files import write_text
 from mfx.interfaces import AnyArray
 from mfx.models.factors import FactorModel
 from mfx.models.genre_als import GenreALS
+from mfx.models.side_information import CONSTANT, COUNT, bare
 from mfx.results import safe_name
 
 if TYPE_CHECKING:
@@ -144,11 +145,12 @@ def new_item(run: FinishedRun, request: Request, genres: str) -> Explanation:
         )
     names = adviser.genre_names(genres)
     who, row, taken = _asking(adviser, model, request)
-    found = parts.genre_shares(model.offset_, row, model.new_item_parts(names))
+    features, rows_of_features = model.new_item_parts({"genres": names})
+    found = parts.shares(model.offset_, row, rows_of_features)
     low, high = model.scale_.low, model.scale_.high
     prediction = min(max(found.prediction, low), high) if model.clip else found.prediction
     points = [("mean of all ratings", found.mean), (f"bias of {who}", found.user_bias)]
-    points += [(name, float(share)) for name, share in zip(names, found.shares, strict=True)]
+    points += [(name, float(share)) for name, share in zip(map(_plainly, features), found.shares, strict=True)]
     rows: list[dict[str, Any]] = [{"part": part, "points": value} for part, value in points]
     rows.append({"part": "prediction", "points": found.prediction})
     clipped = f", clipped to {prediction:g}" if prediction != found.prediction else ""
@@ -165,6 +167,11 @@ def new_item(run: FinishedRun, request: Request, genres: str) -> Explanation:
     facts = {"genres": names, "prediction": prediction, "scale": [low, high]}
     title = f"A new item, {label}, for {who} · {run.caption}"
     return Explanation(name, title, rows, facts, {name: figure}, taken)
+
+
+def _plainly(feature: str) -> str:
+    """Name a feature for people: the genre itself, and what all new items have in common."""
+    return {CONSTANT: "any item", COUNT: "no ratings yet"}.get(feature, bare(feature))
 
 
 def polarising(run: FinishedRun, k: int = 10, min_ratings: int = POLARISING_MIN) -> Explanation:
@@ -231,7 +238,7 @@ def genre_map(run: FinishedRun, seed: int = 1) -> Explanation:
     counts = model.seen_.item_counts
     columns, points = parts.genre_centroids(model.item_factors_, features, counts)
     what = "means of the factors of each genre's rated items"
-    if isinstance(model, GenreALS):
+    if isinstance(model, GenreALS) and "genres" in model.item_side.columns:
         points, what = model.genre_map_[columns], "rows of the genre map W"
     names = [features.names[column] for column in columns]
     rated = features.dense()[counts > 0][:, columns]

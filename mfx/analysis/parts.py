@@ -1,4 +1,4 @@
-"""Where numbers of a factor model come from: parts of a score, shares of genres, norms, and a map in two dimensions.
+"""Where numbers of a factor model come from: parts of a score, shares of features, norms, and a map in two dimensions.
 
 Arrays in, arrays out, all in float64.
 """
@@ -57,12 +57,12 @@ def score_parts(offset: float, user: AnyArray, items: AnyArray, bias_weight: flo
 
 
 @dataclass(frozen=True, eq=False)
-class GenreShares:
-    """A prediction for an item known by its genres only: mean, user bias and a share for each genre.
+class Shares:
+    """A prediction for an item known by its features only: mean, user bias and a share for each feature.
 
     Attributes
     ----------
-    shares : float64 array, shape (genres,)
+    shares : float64 array, shape (features,)
         In rating points.
     prediction : float
         ``mean + user_bias + shares.sum()``.
@@ -74,8 +74,8 @@ class GenreShares:
     prediction: float
 
 
-def genre_shares(offset: float, user: AnyArray, parts: DoubleArray) -> GenreShares:
-    """Predict a user's rating of a new item and say what each of its genres gives.
+def shares(offset: float, user: AnyArray, parts: DoubleArray) -> Shares:
+    """Predict a user's rating of a new item and say what each of its features gives.
 
     Parameters
     ----------
@@ -83,12 +83,12 @@ def genre_shares(offset: float, user: AnyArray, parts: DoubleArray) -> GenreShar
         Constant part of every prediction.
     user : array, shape (factors + 1,)
         Factors, then bias.
-    parts : float64 array, shape (genres, factors)
-        What each genre gives to the item's factors; the item has no bias.
+    parts : float64 array, shape (features, factors + 1)
+        What each feature gives to the item's factors and bias.
     """
     own = user.astype(np.float64)
-    shares: DoubleArray = parts @ own[:-1]
-    return GenreShares(float(offset), float(own[-1]), shares, float(offset + own[-1] + shares.sum()))
+    found: DoubleArray = parts[:, :-1] @ own[:-1] + parts[:, -1]
+    return Shares(float(offset), float(own[-1]), found, float(offset + own[-1] + found.sum()))
 
 
 def factor_norms(factors: AnyArray) -> DoubleArray:

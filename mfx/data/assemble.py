@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -22,6 +23,7 @@ from mfx.interfaces import (
 )
 
 _NOTHING = np.empty(0, np.int64)
+_YEAR = re.compile(r"\((\d{4})\)\s*$")
 _SPARSE = 8  # slots of a lookup table that one id may cost
 
 
@@ -234,6 +236,8 @@ def _catalogue(
         titles = np.zeros(item_ids.size, dtype=text.dtype)
         titles[place] = text
     item_features = _features(items, item_ids)
+    if titles is not None and "year" not in item_features and (years := years_of(titles)) is not None:
+        item_features["year"] = years
     if tags is not None:
         item_features["tags"] = tag_counts(tags, item_ids)
     return Catalogue(user_ids, item_ids, titles, item_features, _features(users, user_ids))
@@ -254,6 +258,18 @@ def _features(facts: Facts | None, known: AnyArray) -> dict[str, Features]:
             full[at] = names
         blocks[block] = Features.from_lists(full)
     return blocks
+
+
+def years_of(titles: AnyArray) -> Features | None:
+    """Sort items by the years that end their titles, "Toy Story (1995)", five to a feature: ``1995-1999``.
+
+    None if no title ends in a year.
+    """
+    found = [_YEAR.search(title) for title in titles.tolist()]
+    if not any(found):
+        return None
+    starts = [int(match[1]) // 5 * 5 if match else None for match in found]
+    return Features.from_lists([[] if start is None else [f"{start}-{start + 4}"] for start in starts])
 
 
 def tag_counts(tags: Tags, item_ids: AnyArray) -> Features:

@@ -1,138 +1,304 @@
-"""ALS whose item factors are pulled towards their genres."""
+"""ALS whose rows are pulled towards what is known of them beside the ratings, genres above all."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mfx.errors import ModelError
-from mfx.interfaces import DoubleArray, Features, FloatArray, PointerArray, Ratings
+from mfx.errors import ModelError, SettingError
+from mfx.interfaces import AnyArray, Catalogue, DoubleArray, FloatArray, PointerArray, Ratings, RatingScale
 from mfx.models.als import ALS
+from mfx.models.lists import Seen
+from mfx.models.side_information import CONSTANT, COUNT, SideInformation, gather, label
 from mfx.registry import register
 from mfx.settings import setting, tunable
 
 if TYPE_CHECKING:
     from mfx.solver.layout import SparseRows
-    from mfx.solver.least_squares import Prior
+    from mfx.solver.least_squares import Prior, Ridge
 
-_MAX_MAP = 4096
-"""Unknowns of the genre map up to which its dense system is solved: 134 MB of float64."""
+_MAX_UNKNOWNS = 4096
+"""Unknowns of a map up to which its dense system is solved: 134 MB of float64."""
 
 
 @register("model", "genre_als")
 @dataclass(kw_only=True)
 class GenreALS(ALS):
-    """ALS whose item factors are pulled towards their genres, so that items with few ratings have somewhere to start.
+    """ALS whose rows are pulled towards what is known of them, so that items with few ratings have somewhere to start.
 
-    Adds ``genre_weight sum_i |v_i - W^T g_i|^2 + genre_reg |W|^2`` to the objective of `ALS`; g_i is the item's genre
-    vector (Fokam, eq. 12) and the map W is learnt with the factors. Items without ratings take the centre of their
-    genres, shrunk. Both ways to update W are exact and the objective falls at every step.
+    Adds ``genre_weight sum_i |v_i - W^T g_i|^2 + genre_reg |W|^2`` to the objective of `ALS`; g_i holds the item's
+    features, its genres among them (Fokam, eq. 12), and the map W is learnt with the factors. With `feature_bias` W has
+    a column for the item biases too, and ``bias_reg`` then weighs their distance from what W says in place of their
+    size. Users are pulled alike, with `reg` and `bias_reg`, towards a map of their features. Items without ratings take
+    the centre of their features, shrunk. All updates of the maps are exact and the objective falls at every step.
 
     Parameters
     ----------
     genre_weight : float
-        Strength of the pull (tau in Fokam's report).
+        Strength of the pull on item factors (tau in Fokam's report).
     genre_reg : float
-        Penalty of W.
+        Penalty of W and of the users' map.
+    item_features : list of str, optional
+        Blocks of features: those of the data set (``genres``, ``year``, ``tags``), ``constant`` and ``count``, the
+        logarithm of the number of ratings. By default constant, genres, year where the data set has it, and count.
+    user_features : list of str
+        The same of users, ``gender`` or ``age`` for example. By default none: users are pulled to zero, as in `ALS`.
+    feature_bias : bool
+        Whether biases are pulled too, or factors alone (the reports' way).
+    min_rows : int
+        Features that fewer rated items or users have are left out.
+    unrated : float
+        What `count` says of items without ratings: from 0, that they are rated as often as what people come across, to
+        1, that they are rated as seldom as items with one rating. New items want 0, items that nobody happened to rate
+        want 1, and no model can tell them apart; the default is a compromise.
     pooling : {"mean", "sum"}
-        Whether an item's genres are averaged or added up.
+        Whether the features of a block are averaged or added up.
     genre_update : {"ratings", "factors"}
-        Update W through the ratings, deviations from the genres held fixed (evidence enters through the data), or
-        from the factors alone (every item counts alike, however few ratings it has; the reports' way).
+        Update W through the ratings, deviations from the centres held fixed (evidence enters through the data), or
+        from the rows alone (every item counts alike, however few ratings it has; the reports' way).
 
     Other settings are those of `ALS`.
     """
 
     reg: float = tunable(3.0, low=0.5, high=30.0, log=True, ge=0.0)
-    genre_weight: float = tunable(60.0, low=1.0, high=1000.0, log=True, gt=0.0)
+    bias_reg: float = tunable(4.0, low=0.3, high=30.0, log=True, ge=0.0)
+    genre_weight: float = tunable(90.0, low=1.0, high=1000.0, log=True, gt=0.0)
     genre_reg: float = setting(1.0, gt=0.0)
+    item_features: list[str] | None = setting(None)
+    user_features: list[str] = setting([])
+    feature_bias: bool = setting(True)
+    min_rows: int = setting(1, ge=1)
+    unrated: float = setting(0.3, ge=0.0, le=1.0)
     pooling: str = setting("mean", choices=("mean", "sum"))
     genre_update: str = setting("ratings", choices=("ratings", "factors"))
 
-    state_names: ClassVar[tuple[str, ...]] = (*ALS.state_names, "genre_map_")
+    state_names: ClassVar[tuple[str, ...]] = (*ALS.state_names, "item_map_", "user_map_")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.item_features is not None and not self.item_features:
+            raise SettingError("GenreALS.item_features is empty.", "Name some features, or use model=als.")
+        if self.per_count and (self.feature_bias or self.user_features):
+            raise SettingError(
+                "GenreALS.per_count=true scales penalties by row, and pulls of biases and users have no such scale.",
+                "Set feature_bias=false and user_features=[] too.",
+            )
+
+    def set_context(self, catalogue: Catalogue, scale: RatingScale, seen: Seen) -> None:
+        """Take what the model knows of its train ratings beside the fitted arrays, and gather the features."""
+        super().set_context(catalogue, scale, seen)
+        rules: dict[str, Any] = {"pooling": self.pooling, "min_rows": self.min_rows, "unrated": self.unrated}
+        users = gather(self.user_features, catalogue.user_features, np.diff(seen.indptr), **rules)
+        items = gather(self._item_blocks(), catalogue.item_features, seen.item_counts, **rules)
+        for what, side, wanted in (("items", items, True), ("users", users, bool(self.user_features))):
+            if wanted and not side.n_features:
+                raise ModelError(
+                    f"genre_als: no feature is left that {self.min_rows} of the rated {what} have.",
+                    "Lower model.min_rows.",
+                )
+        self.item_side: SideInformation = items
+        self.user_side: SideInformation = users
+
+    def _item_blocks(self) -> list[str]:
+        if self.item_features is not None:
+            return self.item_features
+        known = self.catalogue_.item_features
+        if "genres" not in known or not known["genres"].names:
+            raise ModelError(
+                "genre_als needs the genres of items, and this data set has none.",
+                "Use model=als, or name the features to use: model.item_features=[constant,count].",
+            )
+        return [CONSTANT, "genres", *(["year"] if "year" in known else []), COUNT]
 
     def start(self, train: Ratings) -> None:
-        """Set the tables and the map before the first epoch."""
+        """Set the tables and the maps before the first epoch."""
         from mfx.solver.least_squares import Profiles
 
-        genres = self._genres()
-        if len(genres.names) * self.factors > _MAX_MAP and self.genre_update == "ratings":
-            raise ModelError(
-                f"genre_als: {len(genres.names)} genres times {self.factors} factors is more than {_MAX_MAP} unknowns.",
-                "Use model.genre_update=factors, or fewer factors.",
-            )
         super().start(train)
-        self.genre_map_: DoubleArray = np.zeros((len(genres.names), self.factors))
-        self._pooled = self.pooled(genres)
-        self._profiles = Profiles.from_dense(self._pooled)
+        columns = self.factors + self.feature_bias
+        self.item_map_: DoubleArray = np.zeros((self.item_side.n_features, columns))
+        self.user_map_: DoubleArray = np.zeros((self.user_side.n_features, columns))
+        through_ratings = self.genre_update == "ratings"
+        for what, unknowns in (
+            ("features of items times columns", self.item_map_.size if through_ratings else len(self.item_map_)),
+            ("features of users", len(self.user_map_)),
+        ):
+            if unknowns > _MAX_UNKNOWNS:
+                raise ModelError(
+                    f"genre_als: {unknowns} {what} are more unknowns than the {_MAX_UNKNOWNS} that it solves for.",
+                    "Raise model.min_rows, or use model.genre_update=factors, fewer factors or fewer features.",
+                )
+        scales = np.maximum(train.item_counts, 1).astype(np.float64) if self.per_count and through_ratings else None
+        self._item_overlap = self.item_side.overlap(scales)
+        self._user_overlap = self.user_side.overlap()
+        if through_ratings:
+            self._profiles = Profiles.of(self.item_side.matrix, self.item_side.own)
 
     def update_items(self, by_item: SparseRows) -> Mapping[str, float]:
-        """Replace the item table by its minimiser given users and map, then the map by one of its two minimisers.
+        """Replace the items by their minimiser given users and maps, then the item map, then the users' map.
 
         Returns
         -------
         dict
-            The objective after either step.
+            The objective after each step.
         """
-        from mfx.solver.feature_map import fit_to_rows, step_through_ratings
-        from mfx.solver.least_squares import solve_rows, solve_rows_and_accumulate
-
-        ridge, prior = self.item_ridge(), self._prior()
-        before = self.genre_map_
-        if self.genre_update == "factors":
-            minima = solve_rows(by_item, self.user_table_, self.item_table_, ridge, offset=self.offset_, prior=prior)
-            pulled = self._pull_penalty(before)
-            self.genre_map_ = fit_to_rows(
-                self._pooled, self.item_factors_.astype(np.float64), pull=self.genre_weight, map_ridge=self.genre_reg
-            )
-            gain = pulled - self._pull_penalty(self.genre_map_)
-        else:
-            minima, curvature = solve_rows_and_accumulate(
-                by_item, self.user_table_, self.item_table_, ridge, self._profiles, offset=self.offset_, prior=prior
-            )
-            deviations = self.item_factors_ - self._pooled @ before
-            scale = np.maximum(by_item.counts, 1) if self.per_count else np.ones(by_item.n_rows)
-            self.genre_map_ = step_through_ratings(
-                before,
-                self._pooled,
-                deviations,
-                curvature,
-                row_ridge=ridge.factors * scale.astype(np.float64),
-                pull=self.genre_weight,
-                map_ridge=self.genre_reg,
-            )
-            self.item_factors_[:] = self._pooled @ self.genre_map_ + deviations
-            # The objective is quadratic in the map: its exact step gains half the steepest descent times the step.
-            descent = self.genre_weight * (self._pooled.T @ deviations) - self.genre_reg * before
-            gain = float(np.sum(descent * (self.genre_map_ - before)))
+        update = self._step_through_ratings if self.genre_update == "ratings" else self._fit_to_items
+        minima, gain = update(by_item)
         # Each minimum holds the pull of its row already.
-        after_items = float(minima.sum()) + self.user_penalty() + self.genre_reg * float(np.square(before).sum())
-        return {"objective_after_items": after_items, "objective_after_genres": after_items - gain}
+        objective = minima + self.user_penalty() + self.genre_reg * _squares(self.user_map_)
+        told = {"objective_after_items": objective, "objective_after_genres": objective - gain}
+        if self.user_features:
+            told["objective_after_user_features"] = objective - gain - self._fit_to_users()
+        return told
 
-    def _pull_penalty(self, genre_map: DoubleArray) -> float:
-        """Return the part of the objective that concerns this map."""
-        deviations = self.item_factors_ - self._pooled @ genre_map
-        return self.genre_weight * float(np.square(deviations).sum()) + self.genre_reg * float(
-            np.square(genre_map).sum()
+    def _step_through_ratings(self, by_item: SparseRows) -> tuple[float, float]:
+        """Update the items, then their map through the ratings.
+
+        Returns
+        -------
+        float
+            The part of the objective that concerns items, after the first step.
+        float
+            By how much the second lowered it.
+        """
+        from mfx.solver.feature_map import step_through_ratings
+        from mfx.solver.least_squares import solve_rows_and_accumulate
+
+        ridge, pull, features = self.item_ridge(), self._item_pull(), self.item_side.matrix
+        before, n_columns = self.item_map_, self.item_map_.shape[1]
+        centres = features @ before
+        minima, curvature = solve_rows_and_accumulate(
+            by_item,
+            self.user_table_,
+            self.item_table_,
+            ridge,
+            self._profiles,
+            offset=self.offset_,
+            prior=self._prior(centres, pull),
         )
+        deviations = self.item_table_[:, :n_columns] - centres
+        descent = pull[:n_columns] * (features.T @ deviations) - self.genre_reg * before
+        step = step_through_ratings(
+            descent,
+            curvature,
+            self._item_overlap,
+            ridge=ridge.weights(self.factors)[:n_columns].astype(np.float64),
+            map_ridge=self.genre_reg,
+        )
+        self.item_map_ = before + step
+        self.item_table_[:, :n_columns] += features @ step
+        return float(minima.sum()) + self.genre_reg * _squares(before), float(np.sum(descent * step))
+
+    def _fit_to_items(self, by_item: SparseRows) -> tuple[float, float]:
+        """Update the items, then their map from them alone; return what `_step_through_ratings` returns."""
+        from mfx.solver.least_squares import solve_rows
+
+        side, pull, before = self.item_side, self._item_pull(), self.item_map_
+        prior = self._prior(side.matrix @ before, pull)
+        minima = solve_rows(
+            by_item, self.user_table_, self.item_table_, self.item_ridge(), offset=self.offset_, prior=prior
+        )
+        self.item_map_, gain = self._fit_map(side, self._item_overlap, self.item_table_, before, pull)
+        return float(minima.sum()) + self.genre_reg * _squares(before), gain
+
+    def _fit_to_users(self) -> float:
+        """Fit the users' map to the users; return by how much that lowered the objective."""
+        side, overlap = self.user_side, self._user_overlap
+        self.user_map_, gain = self._fit_map(side, overlap, self.user_table_, self.user_map_, self._user_pull())
+        return gain
+
+    def _fit_map(
+        self, side: SideInformation, overlap: DoubleArray, table: FloatArray, before: DoubleArray, pull: DoubleArray
+    ) -> tuple[DoubleArray, float]:
+        """Return the best map given the rows, and by how much it lowers the objective."""
+        from mfx.solver.feature_map import fit_to_rows
+
+        rows, weights = table[:, : before.shape[1]].astype(np.float64), pull[: before.shape[1]]
+        found = fit_to_rows(overlap, side.matrix.T @ rows, pull=weights, map_ridge=self.genre_reg)
+        old, new = (
+            _distance(rows, side, weights_of_map, weights) + self.genre_reg * _squares(weights_of_map)
+            for weights_of_map in (before, found)
+        )
+        return found, old - new
+
+    def user_ridge(self, *, with_bias: bool = True) -> Ridge:
+        """Return the penalty of the users' size: none where they are pulled to a centre instead."""
+        ridge = super().user_ridge(with_bias=with_bias)
+        if not self.user_features:
+            return ridge
+        return replace(ridge, factors=0.0, bias=0.0 if self.feature_bias else ridge.bias)
+
+    def item_ridge(self) -> Ridge:
+        """Return the penalty of the items' size: of the factors, and of the biases unless these are pulled."""
+        ridge = super().item_ridge()
+        return replace(ridge, bias=0.0) if self.feature_bias else ridge
+
+    def _item_pull(self) -> DoubleArray:
+        """Return the strength of the pull in each column of the item table."""
+        return np.append(np.full(self.factors, self.genre_weight), self.bias_reg if self.feature_bias else 0.0)
+
+    def _user_pull(self) -> DoubleArray:
+        """Return the strength of the pull in each column of the user table."""
+        ridge = super().user_ridge()
+        return np.append(np.full(self.factors, ridge.factors), self.bias_reg if self.feature_bias else 0.0)
+
+    def _prior(self, centres: DoubleArray, pull: DoubleArray) -> Prior:
+        """Return the pull towards these centres, which may lack the bias."""
+        from mfx.solver.least_squares import Prior
+
+        full = np.zeros((len(centres), self.factors + 1), dtype=np.float32)
+        full[:, : centres.shape[1]] = centres
+        return Prior(full, pull.astype(np.float32))
+
+    def user_prior(self) -> Prior | None:
+        """Return where the users are pulled; None without features of users."""
+        if not self.user_features:
+            return None
+        return self._prior(self.user_side.matrix @ self.user_map_, self._user_pull())
+
+    def new_user_prior(self, n_ratings: int, known: Mapping[str, Sequence[str]], *, with_bias: bool) -> Prior | None:
+        """Return where a new user is pulled, of whom `known` says the features by block."""
+        from scipy import sparse
+
+        if not self.user_features:
+            return super().new_user_prior(n_ratings, known, with_bias=with_bias)
+        row = self.user_side.of_new_row(known, n_ratings, pooling=self.pooling)
+        pull = self._user_pull()
+        pull[-1] *= with_bias
+        # Sparse like the stored rows, so that the sums are those of a stored row bit for bit.
+        centre: DoubleArray = np.asarray(sparse.csr_array(row[None]) @ self.user_map_)
+        return self._prior(centre, pull)
+
+    def user_penalty(self) -> float:
+        """Return the part of the objective that each user's own minimum holds."""
+        own = super().user_penalty()
+        if not self.user_features:
+            return own
+        return own + _distance(self.user_table_, self.user_side, self.user_map_, self._user_pull())
 
     def item_penalty(self, counts: PointerArray) -> float:
-        """Return the part of the objective that concerns items and the map alone."""
-        return super().item_penalty(counts) + self._pull_penalty(self.genre_map_)
+        """Return the part of the objective that concerns items and the maps alone."""
+        own = super().item_penalty(counts) + self._item_pull_penalty()
+        return own + self.genre_reg * _squares(self.user_map_)
 
-    def predict_new_items(self, user_ids: ArrayLike, genres: Sequence[Sequence[str]]) -> FloatArray:
-        """Predict ratings of items that are known by their genres only.
+    def _item_pull_penalty(self) -> float:
+        """Return the part of the objective that concerns the item map."""
+        far = _distance(self.item_table_, self.item_side, self.item_map_, self._item_pull())
+        return far + self.genre_reg * _squares(self.item_map_)
+
+    def predict_new_items(self, user_ids: ArrayLike, features: Sequence[Mapping[str, Sequence[str]]]) -> FloatArray:
+        """Predict ratings of items that are known by their features only.
 
         Parameters
         ----------
         user_ids : array-like of raw ids, shape (n,)
             Who would rate.
-        genres : sequence of sequences of str, length m
-            Genre names of each new item.
+        features : sequence of mappings of str to sequence of str, length m
+            Feature names of each new item by block, such as ``{"genres": ["Comedy", "Drama"]}``.
 
         Returns
         -------
@@ -142,64 +308,79 @@ class GenreALS(ALS):
         Raises
         ------
         ModelError
-            If the model is not fitted, or a user or genre is unknown.
+            If the model is not fitted, or a user, a block or a feature is unknown.
         """
         from mfx.solver.scores import score_rows
 
         users = self.known_users(user_ids)
-        table = np.zeros((len(genres), self.factors + 1), dtype=np.float32)
-        for row, names in zip(table, genres, strict=True):
-            row[:-1] = self.new_item_parts(sorted(set(names))).sum(axis=0)
+        table = np.zeros((len(features), self.factors + 1), dtype=np.float32)
+        for row, known in zip(table, features, strict=True):
+            row[:] = self.new_item_parts(known)[1].sum(axis=0)
         scores = score_rows(self.user_table_[users], table, self.offset_)
         return self.clipped(scores) if self.clip else scores
 
-    def new_item_parts(self, genres: Sequence[str]) -> DoubleArray:
-        """Return what each genre gives to the factors of an item known by its genres only; their sum is the row.
+    def new_item_parts(self, known: Mapping[str, Sequence[str]]) -> tuple[list[str], DoubleArray]:
+        """Return what each feature gives to the row of an item without ratings; their sum is the row.
 
         Parameters
         ----------
-        genres : sequence of str
-            Names, each once.
+        known : mapping of str to sequence of str
+            Feature names by block.
 
         Returns
         -------
-        float64 array, shape (len(genres), factors)
-            The minimiser of the penalty of a row without ratings, genre by genre.
+        names : list of str
+            The item's features, such as ``genres: Comedy``, and ``constant`` for what every item has.
+        parts : float64 array, shape (len(names), factors + 1)
+            The minimiser of the penalty of a row without ratings, feature by feature.
 
         Raises
         ------
         ModelError
-            If the model is not fitted, or a genre is unknown.
+            If the model is not fitted, or a block or a feature is unknown.
         """
         self._check_fitted()
-        known = self._genres().names
-        unknown = sorted(set(genres) - set(known))
-        if unknown:
-            raise ModelError(f"Unknown genres: {', '.join(unknown)}.", f"Known: {', '.join(known)}.")
+        side = self.item_side
+        row = side.of_new_row(known, pooling=self.pooling)
+        chosen = np.flatnonzero(row)
         # Per-count penalties count as one rating.
-        shrink = self.genre_weight / (self.genre_weight + self.item_ridge().factors)
-        weight = 1.0 / max(len(genres), 1) if self.pooling == "mean" else 1.0
-        parts: DoubleArray = shrink * weight * self.genre_map_[[known.index(name) for name in genres]]
-        return parts
+        pull, ridge = self._item_pull(), self.item_ridge().weights(self.factors)
+        total = pull + ridge
+        shrink = np.divide(pull, total, out=np.zeros_like(pull), where=total > 0.0)
+        columns = self.item_map_.shape[1]
+        parts = np.zeros((chosen.size, self.factors + 1))
+        parts[:, :columns] = shrink[:columns] * row[chosen, None] * self.item_map_[chosen]
+        return [side.names[j] for j in chosen], parts
 
-    def pooled(self, genres: Features) -> DoubleArray:
-        """Return genre vectors summed or averaged as `pooling` says; float64, shape (rows, genres)."""
-        dense = genres.dense().astype(np.float64)
-        if self.pooling == "mean":
-            dense /= np.maximum(dense.sum(axis=1, keepdims=True), 1.0)
-        return dense
+    @property
+    def genre_map_(self) -> DoubleArray:
+        """Rows of the item map that belong to the genres of the data set, without the bias.
 
-    def _genres(self) -> Features:
-        genres = self.catalogue_.item_features.get("genres")
-        if genres is None or not genres.names:
-            raise ModelError("genre_als needs the genres of items, and this data set has none.", "Use model=als.")
-        return genres
+        float64, shape (genres, factors); zero for genres that `min_rows` left out.
 
-    def _prior(self) -> Prior:
-        from mfx.solver.least_squares import Prior
+        Raises
+        ------
+        ModelError
+            If the model was fitted without genres.
+        """
+        self._check_fitted()
+        side = self.item_side
+        if "genres" not in side.columns:
+            raise ModelError("This genre_als was fitted without genres.", "Name them in model.item_features.")
+        place = {name: row for row, name in enumerate(side.names)}
+        found = np.zeros((len(self.catalogue_.item_features["genres"].names), self.factors))
+        for row, name in zip(found, self.catalogue_.item_features["genres"].names, strict=True):
+            if (at := place.get(label("genres", name))) is not None:
+                row[:] = self.item_map_[at, : self.factors]
+        return found
 
-        centres = np.zeros_like(self.item_table_)
-        centres[:, :-1] = self._pooled @ self.genre_map_
-        weights = np.full(self.factors + 1, self.genre_weight, dtype=np.float32)
-        weights[-1] = 0.0
-        return Prior(centres, weights)
+
+def _squares(weights: DoubleArray) -> float:
+    return float(np.square(weights).sum())
+
+
+def _distance(table: AnyArray, side: SideInformation, feature_map: DoubleArray, pull: DoubleArray) -> float:
+    """Return ``sum_ij pull_j (v_ij - g_i . W_j)^2`` over the columns j of W."""
+    n_columns = feature_map.shape[1]
+    far = table[:, :n_columns] - side.matrix @ feature_map
+    return float(pull[:n_columns] @ np.einsum("ij,ij->j", far, far))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -18,7 +18,7 @@ from mfx.settings import setting, tunable
 
 if TYPE_CHECKING:
     from mfx.solver.layout import SparseRows
-    from mfx.solver.least_squares import Ridge
+    from mfx.solver.least_squares import Prior, Ridge
 
 
 @dataclass(kw_only=True)
@@ -81,7 +81,14 @@ class LeastSquaresModel(FactorModel):
         self.start(train)
         for number in range(1, self.epochs + 1):
             on_the_way = self.update_items(by_item) or {}
-            minima = solve_rows(by_user, self.item_table_, self.user_table_, self.user_ridge(), offset=self.offset_)
+            minima = solve_rows(
+                by_user,
+                self.item_table_,
+                self.user_table_,
+                self.user_ridge(),
+                offset=self.offset_,
+                prior=self.user_prior(),
+            )
             losses = {**on_the_way, **self._losses(minima, by_user.counts, by_item.counts)}
             if not all(np.isfinite(loss) for loss in losses.values()):
                 raise ModelError(
@@ -113,12 +120,22 @@ class LeastSquaresModel(FactorModel):
         minima = solve_rows(by_item, self.user_table_, self.item_table_, self.item_ridge(), offset=self.offset_)
         return {"objective_after_items": float(minima.sum()) + self.user_penalty()}
 
+    def user_prior(self) -> Prior | None:
+        """Return where users are pulled; None for nowhere."""
+        return None
+
+    def new_user_prior(self, n_ratings: int, known: Mapping[str, Sequence[str]], *, with_bias: bool) -> Prior | None:
+        """Return where a new user is pulled, of whom `known` says the features by block; None for nowhere."""
+        if known:
+            raise ModelError(f"{self.name} makes no use of what is known of users.", "Leave the features out.")
+        return None
+
     def user_penalty(self) -> float:
-        """Return the part of the objective that concerns users alone."""
+        """Return the part of the objective that each user's own minimum holds beside squared errors."""
         return self.table_penalty(self.user_table_, self.user_ridge(), np.diff(self.seen_.indptr))
 
     def item_penalty(self, counts: PointerArray) -> float:
-        """Return the part of the objective that concerns items alone; `counts` are the ratings of each item."""
+        """Return the part of the objective that no user's minimum holds; `counts` are the ratings of each item."""
         return self.table_penalty(self.item_table_, self.item_ridge(), counts)
 
     @staticmethod
@@ -128,7 +145,7 @@ class LeastSquaresModel(FactorModel):
 
     def _losses(self, minima: DoubleArray, user_counts: PointerArray, item_counts: PointerArray) -> dict[str, float]:
         # The user step was last: each row's minimum is its squared error plus its own penalty.
-        squared = minima.sum() - self.table_penalty(self.user_table_, self.user_ridge(), user_counts)
+        squared = minima.sum() - self.user_penalty()
         n_ratings = float(user_counts.sum())
         return {
             "objective": float(minima.sum()) + self.item_penalty(item_counts),
@@ -144,7 +161,14 @@ class LeastSquaresModel(FactorModel):
         """Return scores clipped to the rating scale."""
         return np.clip(scores, np.float32(self.scale_.low), np.float32(self.scale_.high))
 
-    def fold_in(self, item_ids: ArrayLike, ratings: ArrayLike, *, bias: bool = True) -> Folded:
+    def fold_in(
+        self,
+        item_ids: ArrayLike,
+        ratings: ArrayLike,
+        *,
+        bias: bool = True,
+        features: Mapping[str, Sequence[str]] | None = None,
+    ) -> Folded:
         """Take in a new user from some ratings, the items held fixed.
 
         Parameters
@@ -153,19 +177,29 @@ class LeastSquaresModel(FactorModel):
             As in `Recommender.fold_in`.
         bias : bool
             Whether the user gets a bias; without one this is Fokam's equation 6.
+        features : mapping of str to sequence of str, optional
+            What is known of the user, by block, for a model that learns from it: ``{"gender": ["F"]}``.
         """
         items, values = self.checked_profile(item_ids, ratings)
-        row = self.fold_in_row(items, values, bias=bias)
+        row = self.fold_in_row(items, values, bias=bias, features=features)
         return Folded(self, self.score_rows(row[None])[0], items, row)
 
-    def fold_in_row(self, items: IndexArray, values: FloatArray, *, bias: bool = True) -> FloatArray:
+    def fold_in_row(
+        self,
+        items: IndexArray,
+        values: FloatArray,
+        *,
+        bias: bool = True,
+        features: Mapping[str, Sequence[str]] | None = None,
+    ) -> FloatArray:
         """Return the row of a new user: the very solve that gave the stored rows; float32, shape (factors + 1,)."""
         from mfx.solver.layout import SparseRows
         from mfx.solver.least_squares import solve_rows
 
         row = np.empty((1, self.rank + 1), dtype=np.float32)
         profile = SparseRows(np.array([0, items.size], dtype=np.int64), items, values)
-        solve_rows(profile, self.item_table_, row, self.user_ridge(with_bias=bias), offset=self.offset_)
+        prior = self.new_user_prior(items.size, features or {}, with_bias=bias)
+        solve_rows(profile, self.item_table_, row, self.user_ridge(with_bias=bias), offset=self.offset_, prior=prior)
         folded: FloatArray = row[0]
         return folded
 

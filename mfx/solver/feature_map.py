@@ -1,84 +1,109 @@
-"""The linear map W from features of rows (genres of items) to the centres that their factors are pulled to.
+"""The linear map W from features of rows (genres of items) to the centres that the rows are pulled to.
 
-With g_i the features of row i, v_i its factors, d_i = v_i - W^T g_i its deviation and tau the strength of the pull,
+A row is what `solve_rows` solves for: factors and bias, or factors alone where the map has one column less. With g_i
+the features of row i, v_i the row, d_i = v_i - W^T g_i its deviation and tau_j the strength of the pull in column j,
 two exact updates of W descend the same objective:
 
 * through the ratings, all deviations held fixed, so that the rows move along with their centres and evidence enters
-  through the data. Right after the row solves its gradient is ``tau * sum_i g_i d_i^T - ridge * W``, as each row is at
-  the minimum of its own objective; what remains is the curvature ``sum_i g_i g_i^T (x) (X_i^T X_i + row_ridge_i I)``,
-  which `solve_rows_and_accumulate` sums up while it solves;
+  through the data. Right after the row solves its steepest descent is ``tau_j sum_i g_i d_ij - ridge W_j``, as each row
+  is at the minimum of its own objective; what remains is the curvature ``sum_i g_i g_i^T (x) (X_i^T X_i + scale_i R)``,
+  with R the diagonal of the rows' ridge; `solve_rows_and_accumulate` sums up its first part while it solves;
 * given the rows: a ridge regression of v on g, in which every row counts alike, however few ratings it has.
 """
 
 from __future__ import annotations
 
+import functools
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from mfx.interfaces import DoubleArray
 
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
+
 
 def step_through_ratings(
-    weights: DoubleArray,
-    features: DoubleArray,
-    deviations: DoubleArray,
-    curvature: DoubleArray,
-    *,
-    row_ridge: DoubleArray,
-    pull: float,
-    map_ridge: float,
+    descent: DoubleArray, curvature: DoubleArray, overlap: DoubleArray, *, ridge: DoubleArray, map_ridge: float
 ) -> DoubleArray:
-    """Return W at the minimum of the objective with the deviations held fixed.
+    """Return the step of W to the minimum of the objective with the deviations held fixed.
 
     Parameters
     ----------
-    weights : float64 array, shape (features, factors)
-        W before the step, the one that the row solves used.
-    features : float64 array, shape (rows, features)
-        Features g of the rows.
-    deviations : float64 array, shape (rows, factors)
-        ``v_i - W^T g_i`` right after the row solves.
-    curvature : float64 array, shape (features * factors, features * factors)
+    descent : float64 array, shape (features, columns)
+        Half the negative gradient at W, the map that the row solves used: see above.
+    curvature : float64 array, shape (features * (factors + 1), features * (factors + 1))
         ``sum_i g_i g_i^T (x) X_i^T X_i`` from `solve_rows_and_accumulate`.
-    row_ridge : float64 array, shape (rows,)
-        Penalty of each row's squared factors, which move with W.
-    pull : float
-        Strength tau with which rows are pulled towards their centre.
+    overlap : float64 array, shape (features, features)
+        ``sum_i scale_i g_i g_i^T``; the scales are what the ridge of each row is multiplied by.
+    ridge : float64 array, shape (columns,)
+        Penalty of the rows' squares, which move with W.
     map_ridge : float
         Penalty of W; above 0, as it keeps the system definite when a feature has no rows.
 
     Returns
     -------
-    float64 array, shape (features, factors)
+    float64 array, shape (features, columns)
+        It lowers the objective by ``sum(descent * step)``.
     """
-    n_features, n_factors = weights.shape
-    size = n_features * n_factors
-    blocks = curvature.reshape(n_features, n_factors, n_features, n_factors).copy()
-    overlap = features.T @ (features * row_ridge[:, None])
-    for factor in range(n_factors):
-        blocks[:, factor, :, factor] += overlap
-    system = blocks.reshape(size, size)
-    system[np.diag_indices(size)] += map_ridge
-    gradient = pull * (features.T @ deviations) - map_ridge * weights
-    step = np.linalg.solve(system, gradient.reshape(size, 1)).reshape(n_features, n_factors)
-    return weights + step
+    n_features, n_columns = descent.shape
+    whole = len(curvature) // max(n_features, 1)
+    # A map without the bias leaves its rows and columns of the curvature aside.
+    blocks = curvature.reshape(n_features, whole, n_features, whole)[:, :n_columns, :, :n_columns].copy()
+    for column in range(n_columns):
+        blocks[:, column, :, column] += ridge[column] * overlap
+    system = blocks.reshape(descent.size, descent.size)
+    system[np.diag_indices(descent.size)] += map_ridge
+    return _solve(system, descent.ravel()).reshape(descent.shape)
 
 
-def fit_to_rows(features: DoubleArray, rows: DoubleArray, *, pull: float, map_ridge: float) -> DoubleArray:
-    """Return the W that minimises ``pull * ||rows - features W||^2 + map_ridge * ||W||^2``.
+def fit_to_rows(overlap: DoubleArray, products: DoubleArray, *, pull: DoubleArray, map_ridge: float) -> DoubleArray:
+    """Return the W that minimises ``sum_j pull_j sum_i (v_ij - g_i . W_j)^2 + map_ridge |W|^2``.
 
     Parameters
     ----------
-    features : float64 array, shape (rows, features)
-        Features of the rows.
-    rows : float64 array, shape (rows, factors)
-        Factors of the rows, held fixed.
-    pull, map_ridge : float
-        Weights of the two terms; both above 0.
+    overlap : float64 array, shape (features, features)
+        ``sum_i g_i g_i^T``.
+    products : float64 array, shape (features, columns)
+        ``sum_i g_i v_i^T``.
+    pull : float64 array, shape (columns,)
+        Weight of each column's squared distances.
+    map_ridge : float
+        Weight of the squares of W; above 0.
 
     Returns
     -------
-    float64 array, shape (features, factors)
+    float64 array, shape (features, columns)
     """
-    system = pull * (features.T @ features)
-    system[np.diag_indices(system.shape[0])] += map_ridge
-    return np.asarray(np.linalg.solve(system, pull * (features.T @ rows)), dtype=np.float64)
+    found = np.zeros_like(products)
+    # Columns of one pull share their matrix: all factors, and the bias.
+    for weight in np.unique(pull):
+        alike = np.flatnonzero(pull == weight)
+        system = weight * overlap
+        system[np.diag_indices(len(system))] += map_ridge
+        found[:, alike] = _solve(system, weight * products[:, alike])
+    return found
+
+
+def _solve(system: DoubleArray, right: DoubleArray) -> DoubleArray:
+    """Solve a positive definite system, which is overwritten; NaN if it is not positive definite.
+
+    On one thread: more would cost more than they save on such small systems, and would change the last bits.
+    """
+    from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
+    with _blas().limit(limits=1, user_api="blas"):
+        try:
+            factor = cho_factor(system, lower=True, overwrite_a=True, check_finite=False)
+        except LinAlgError:
+            return np.full_like(right, np.nan)
+        found: DoubleArray = cho_solve(factor, right, check_finite=False)
+    return found
+
+
+@functools.cache
+def _blas() -> ThreadpoolController:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()

@@ -17,8 +17,10 @@ Every row is solved by one thread from start to end, so results do not depend on
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,6 +28,9 @@ from mfx.interfaces import DoubleArray, FloatArray, IndexArray, PointerArray
 from mfx.solver.layout import SparseRows, balanced_blocks
 from mfx.solver.row_kernels import pack, solve_blocks, solve_profiles, sum_outer
 from mfx.solver.vectors import width_of
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 _NO_MATRIX = np.zeros((0, 0), dtype=np.float32)
 _NO_ENTRIES = np.zeros(0, dtype=np.float32)
@@ -66,7 +71,7 @@ class Prior:
     centres : float32 array, shape (rows, factors + 1)
         Prior mean of every row.
     weights : float32 array, shape (factors + 1,)
-        Strength in each column; 0 leaves a column alone.
+        Strength in each column; 0 leaves a column alone, as it must the bias of rows that have none.
     """
 
     centres: FloatArray
@@ -81,34 +86,57 @@ class Profiles:
     ----------
     n_features : int
         Number of features.
-    indptr, indices, weights : int64, int32 and float32 arrays
-        Profile q has ``indices[indptr[q]:indptr[q + 1]]`` with these weights.
+    indptr, indices, weights : int64, int32 and float64 arrays
+        Profile q has the features ``indices[indptr[q]:indptr[q + 1]]``, with these weights.
     of_row : int32 array, shape (rows,)
         Profile of each row.
     order : int64 array, shape (rows,)
         Rows sorted by profile, so that rows of one profile are met in one go.
+    own_columns : int32 array, shape (own,)
+        Features that each row has at a weight of its own, and that are in no profile.
+    own : float64 array, shape (rows, own)
+        Their weights.
     """
 
     n_features: int
     indptr: PointerArray
     indices: IndexArray
-    weights: FloatArray
+    weights: DoubleArray
     of_row: IndexArray
     order: PointerArray
+    own_columns: IndexArray
+    own: DoubleArray
 
     @classmethod
-    def from_dense(cls, features: DoubleArray) -> Profiles:
-        """Find the profiles in features of shape (rows, features)."""
-        distinct, of_row = np.unique(features, axis=0, return_inverse=True)
-        profile, feature = np.nonzero(distinct)
-        counts = np.bincount(profile, minlength=len(distinct))
+    def of(cls, features: csr_array, own: Sequence[int] = ()) -> Profiles:
+        """Find the profiles in sparse features of shape (rows, features), in the order in which they are met.
+
+        The columns named in `own` are left out of them. That saves work where they differ from row to row.
+        """
+        from scipy import sparse
+
+        columns = np.array(own, dtype=np.int32)
+        shared = np.ones(features.shape[1])
+        shared[columns] = 0.0
+        left = sparse.csr_array(features @ sparse.diags_array(shared))
+        left.sum_duplicates()
+        left.eliminate_zeros()
+        indices, weights, ends = left.indices.astype(np.int32), left.data, left.indptr.tolist()
+        numbers: dict[bytes, int] = {}
+        bounds = list(itertools.pairwise(ends))
+        keys = (indices[a:b].tobytes() + weights[a:b].tobytes() for a, b in bounds)
+        of_row = np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int32)
+        firsts = [slice(*bounds[row]) for row in np.unique(of_row, return_index=True)[1]]
+        lengths = [part.stop - part.start for part in firsts]
         return cls(
             n_features=features.shape[1],
-            indptr=np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]),
-            indices=feature.astype(np.int32),
-            weights=distinct[profile, feature].astype(np.float32),
-            of_row=of_row.ravel().astype(np.int32),
-            order=np.argsort(of_row.ravel(), kind="stable"),
+            indptr=np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)]),
+            indices=np.concatenate([indices[:0], *(indices[part] for part in firsts)]),
+            weights=np.concatenate([weights[:0], *(weights[part] for part in firsts)]),
+            of_row=of_row,
+            order=np.argsort(of_row, kind="stable"),
+            own_columns=columns,
+            own=np.ascontiguousarray(features[:, columns].toarray()),
         )
 
 
@@ -181,10 +209,11 @@ def solve_rows_and_accumulate(
     offset: float = 0.0,
     prior: Prior | None = None,
 ) -> tuple[DoubleArray, DoubleArray]:
-    """Solve every row and sum ``g g^T (x) F^T F`` over the rows: g the row's features, F its gathered factors.
+    """Solve every row and sum ``g g^T (x) X^T X`` over the rows: g the row's features, X its gathered rows.
 
-    The sum is the curvature of the squared error in a linear map from features to rows (see
-    `mfx.solver.feature_map`). It costs no further pass over the ratings, as each row's Gram matrix is at hand.
+    X is as in the normal equations: factors, then the constant 1 that goes with the row's own bias. The sum is the
+    curvature of the squared error in a linear map from features to rows (see `mfx.solver.feature_map`). It costs no
+    further pass over the ratings, as each row's Gram matrix is at hand.
 
     Parameters
     ----------
@@ -197,10 +226,10 @@ def solve_rows_and_accumulate(
     -------
     minima : float64 array, shape (rows,)
         As in `solve_rows`.
-    curvature : float64 array, shape (features * factors, features * factors)
+    curvature : float64 array, shape (features * (factors + 1), features * (factors + 1))
         Symmetric, both triangles filled.
     """
-    size = profiles.n_features * (other.shape[1] - 1)
+    size = profiles.n_features * other.shape[1]
     # Partial sums bound the memory and fix the order of addition, whatever the number of threads.
     n_partial = int(np.clip((64 << 20) // max(8 * size * size, 1), 2, 16))
     lengths = rows.counts[profiles.order]
@@ -217,10 +246,13 @@ def solve_rows_and_accumulate(
         profiles.indptr,
         profiles.indices,
         profiles.weights,
+        profiles.own_columns,
+        profiles.own,
         curvature,
         *_problem(rows, other, ridge, offset, prior),
     )
-    return minima, curvature.sum(axis=0)
+    upper = np.triu(curvature.sum(axis=0))
+    return minima, upper + np.triu(upper, 1).T
 
 
 def gramian(table: FloatArray, weight: float = 1.0) -> FloatArray:

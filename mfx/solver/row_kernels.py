@@ -68,7 +68,9 @@ def solve_profiles(
     profile_of_row: IndexArray,
     profile_indptr: PointerArray,
     profile_indices: IndexArray,
-    profile_weights: FloatArray,
+    profile_weights: DoubleArray,
+    own_columns: IndexArray,
+    own: DoubleArray,
     curvature: DoubleArray,
     indptr: PointerArray,
     indices: IndexArray,
@@ -84,8 +86,11 @@ def solve_profiles(
     base: FloatArray,
     noise: FloatArray,
 ) -> None:
-    """Solve the rows in the given order, block by block, and sum their curvature, one partial sum a block."""
-    size, width = out.shape[1] - 1, other.shape[1]
+    """Solve the rows in the given order, block by block, and sum their curvature, one partial sum a block.
+
+    Only the blocks of features above the diagonal are filled, and those on it.
+    """
+    size, width, n_own = out.shape[1] - 1, other.shape[1], own.shape[1]
     for block in numba.prange(bounds.size - 1):
         gathered = np.empty((_chunk(width), width), dtype=np.float32)
         sides = np.empty((_chunk(width), EDGES), dtype=np.float32)
@@ -93,7 +98,8 @@ def solve_profiles(
         edges = np.zeros((EDGES, width), dtype=np.float32)
         corner = np.zeros(3, dtype=np.float64)
         work = np.zeros((width + SCRATCH, width), dtype=np.float32)
-        total = np.zeros((size, size), dtype=np.float64)
+        totals = np.zeros(((n_own + 1) * (n_own + 2) // 2, size + 1, size + 1), dtype=np.float64)
+        numbers = np.ones(n_own + 1, dtype=np.float64)
         for place in range(bounds[block], bounds[block + 1]):
             row = order[place]
             begin, end = indptr[row], indptr[row + 1]
@@ -101,15 +107,15 @@ def solve_profiles(
             add_entries(
                 begin, end, indices, values, roots, other, shifts, constant, size, gathered, sides, gram, edges, corner
             )
-            for a in range(size):
-                for b in range(a, size):
-                    total[a, b] += gram[a, b]
+            numbers[1:] = own[row]
+            _add_moments(numbers, size, gram, edges, corner, totals)
             add_penalty(row, size, ridge, scales, centres, pulls, gram, edges, corner)
             minima[row] = solve_row(gram, edges, corner, size, noise[row : row + 1], work, out[row])
             profile = profile_of_row[row]
             if place + 1 == bounds[block + 1] or profile_of_row[order[place + 1]] != profile:
-                _spread(profile, profile_indptr, profile_indices, profile_weights, total, curvature[block])
-                total[:] = 0.0
+                some = slice(profile_indptr[profile], profile_indptr[profile + 1])
+                _spread(profile_indices[some], profile_weights[some], own_columns, totals, curvature[block])
+                totals[:] = 0.0
 
 
 @kernel()
@@ -206,25 +212,55 @@ def add_penalty(
 
 
 @kernel()
-def _spread(
-    profile: int,
-    indptr: PointerArray,
-    indices: IndexArray,
-    weights: FloatArray,
-    gram: DoubleArray,
-    out: DoubleArray,
+def _add_moments(
+    numbers: DoubleArray, size: int, gram: FloatArray, edges: FloatArray, corner: DoubleArray, totals: DoubleArray
 ) -> None:
-    """Add ``g g^T (x) gram`` for the features g of a profile; `gram` holds its upper triangle."""
-    size = gram.shape[0]
-    for first in range(indptr[profile], indptr[profile + 1]):
-        for second in range(indptr[profile], indptr[profile + 1]):
-            weight = weights[first] * weights[second]
-            top, left = indices[first] * size, indices[second] * size
+    """Add the upper triangle of a row's ``X^T X``, times the products of its numbers two by two, to the totals."""
+    moment = 0
+    for first in range(numbers.size):
+        for second in range(first, numbers.size):
+            weight = numbers[first] * numbers[second]
             for a in range(size):
-                for b in range(a):
-                    out[top + a, left + b] += weight * gram[b, a]
                 for b in range(a, size):
-                    out[top + a, left + b] += weight * gram[a, b]
+                    totals[moment, a, b] += weight * gram[a, b]
+                totals[moment, a, size] += weight * edges[0, a]
+            totals[moment, size, size] += weight * corner[0]
+            moment += 1
+
+
+@kernel()
+def _spread(
+    columns: IndexArray, weights: DoubleArray, own_columns: IndexArray, totals: DoubleArray, out: DoubleArray
+) -> None:
+    """Add ``sum_i g_i g_i^T (x) X_i^T X_i`` over the rows of one profile.
+
+    The features are those of the profile, at `columns`, and those of each row's own, at `own_columns`; `totals` holds
+    the upper triangles of the sums of ``X_i^T X_i`` times 1, the own features, and their products (`_add_moments`).
+    """
+    for moment in range(totals.shape[0]):
+        for a in range(totals.shape[1]):
+            for b in range(a):
+                totals[moment, a, b] = totals[moment, b, a]
+    for first in range(columns.size):
+        for second in range(first, columns.size):
+            _add_block(columns[first], columns[second], weights[first] * weights[second], totals[0], out)
+    moment = own_columns.size + 1
+    for first in range(own_columns.size):
+        for at in range(columns.size):
+            _add_block(columns[at], own_columns[first], weights[at], totals[1 + first], out)
+        for second in range(first, own_columns.size):
+            _add_block(own_columns[first], own_columns[second], 1.0, totals[moment], out)
+            moment += 1
+
+
+@kernel()
+def _add_block(one: int, other: int, weight: float, block: DoubleArray, out: DoubleArray) -> None:
+    """Add a symmetric block to the sum, in the place of a pair of features that lies above the diagonal."""
+    size = block.shape[0]
+    top, left = min(one, other) * size, max(one, other) * size
+    for a in range(size):
+        for b in range(size):
+            out[top + a, left + b] += weight * block[a, b]
 
 
 @kernel()

@@ -20,7 +20,7 @@ def planted_ratings(
     unrated: int = 1,
     silent: int = 0,
 ) -> Ratings:
-    """Make ratings from planted factors that follow the genres of the items.
+    """Make ratings from planted factors that follow the genres of the items; the groups of users mean nothing.
 
     Parameters
     ----------
@@ -53,6 +53,7 @@ def planted_ratings(
         item_ids=np.arange(1000, 1000 + 2 * n_items, 2),
         titles=np.array([f"Film {n}" for n in range(n_items)]),
         item_features={"genres": features},
+        user_features={"group": Features.from_lists([["even", "odd"][n % 2 :][:1] for n in range(n_users)])},
     )
     return Ratings.from_columns(
         catalogue.user_ids[u],

@@ -21,11 +21,11 @@ def test_parts_add_up_to_the_score(seed, weight):
     assert (found.mean, found.user_bias) == (3.5, float(user[-1]))
 
 
-def test_shares_of_genres_add_up_to_the_prediction():
+def test_shares_of_features_add_up_to_the_prediction():
     user = np.array([1.0, 2.0, 0.25], np.float32)
-    found = parts.genre_shares(3.0, user, np.array([[0.5, 0.0], [0.0, -1.0]]))
-    assert found.shares.tolist() == [0.5, -2.0]
-    assert found.prediction == 3.0 + 0.25 + 0.5 - 2.0
+    found = parts.shares(3.0, user, np.array([[0.5, 0.0, 0.5], [0.0, -1.0, 0.0]]))
+    assert found.shares.tolist() == [1.0, -2.0]
+    assert found.prediction == 3.0 + 0.25 + 1.0 - 2.0
 
 
 def test_norms():

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mfx.data.assemble import Policy, assemble, index_ids
+from mfx.data.assemble import Policy, assemble, index_ids, years_of
 from mfx.data.raw import Facts, IdColumn, RawRatings
 from mfx.errors import DataError
 from mfx.interfaces import Ratings, RatingScale
@@ -103,3 +103,18 @@ def test_facts_in_any_order_meet_their_items():
     assert ratings.catalogue.titles.tolist() == ["one", "four", "nine"]
     assert ratings.catalogue.item_features["genres"].dense().tolist() == [[1, 1], [0, 0], [0, 1]]
     assert ratings.items.tolist() == [0, 1]
+
+
+def test_years_at_the_end_of_titles_are_features_in_fives():
+    titles = ["Toy Story (1995)", "1984", "Gone (2012) ", "(2000) Odd", "Alien 3 (1994)", ""]
+    years = years_of(np.array(titles))
+    assert years.names == ("1990-1994", "1995-1999", "2010-2014")
+    assert years.dense().tolist() == [[0, 1, 0], [0, 0, 0], [0, 0, 1], [0, 0, 0], [1, 0, 0], [0, 0, 0]]
+    assert years_of(np.array(["1984", ""])) is None
+
+
+@pytest.mark.parametrize(("features", "expected"), [({}, ["1995-1999"]), ({"year": [["mine"], []]}, ["mine"])])
+def test_years_of_titles_enter_the_catalogue_unless_the_data_have_their_own(features, expected):
+    items = Facts("items.csv", ["1", "4"], ["Heat (1995)", "four"], features)
+    ratings = assemble(raw_of([(1, 4, 3.0, 1), (1, 1, 3.0, 2)]), "ratings.csv", Policy(), items=items)
+    assert list(ratings.catalogue.item_features["year"].names) == expected

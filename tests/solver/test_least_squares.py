@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 
 from mfx.solver.layout import SparseRows
 from mfx.solver.least_squares import Prior, Profiles, Ridge, gramian, solve_rows, solve_rows_and_accumulate
@@ -50,7 +51,7 @@ def test_solutions_and_minima_are_those_of_the_normal_equations(n_factors, per_c
     prior = None
     if with_prior:
         weights = np.full(n_factors + 1, 7.0, dtype=np.float32)
-        weights[-1] = 0.0
+        weights[-1] = 4.0 * (per_count and with_bias)
         prior = Prior(rng.normal(size=(rows.n_rows, n_factors + 1)).astype(np.float32), weights)
     ridge = Ridge(factors=2.5, bias=1.5, per_count=per_count, with_bias=with_bias)
     out = np.full((rows.n_rows, n_factors + 1), np.nan, dtype=np.float32)
@@ -84,7 +85,7 @@ def test_a_row_without_ratings_takes_the_minimiser_of_its_penalties():
 
 def test_results_are_bit_identical_for_any_number_of_threads():
     rows, other = problem(13, list(np.random.default_rng(3).integers(0, 60, size=500)))
-    profiles = Profiles.from_dense(np.random.default_rng(4).integers(0, 2, size=(500, 3)).astype(np.float64))
+    profiles = Profiles.of(sparse.csr_array(np.random.default_rng(4).integers(0, 2, size=(500, 3)) * 1.0), own=[1])
     prior = Prior(np.zeros((500, 14), np.float32), np.ones(14, np.float32))
     results = []
     before = numba.get_num_threads()
@@ -127,19 +128,39 @@ def test_without_regularisation_the_solution_is_finite_and_fits_as_well_as_any(c
     assert loss == pytest.approx(np.square(target - design @ best).sum(), rel=1e-3, abs=1e-3)
 
 
-def test_curvature_is_the_sum_of_kronecker_products():
-    rows, other = problem(3, [4, 0, 150, 9, 20])
-    features = np.array([[0.5, 0.0, 0.5], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0], [0.0, 2.0, 3.0], [0.5, 0.0, 0.5]])
-    out = np.empty((5, 4), dtype=np.float32)
-    _, found = solve_rows_and_accumulate(rows, other, out, Ridge(1.0, 1.0), Profiles.from_dense(features))
-    expected = np.zeros((9, 9))
+@settings(max_examples=40)
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=9), st.integers(0, 5), st.integers(1, 4), st.data())
+def test_curvature_is_the_sum_of_kronecker_products_whichever_features_are_a_rows_own(counts, n_factors, n, data):
+    rows, other = problem(n_factors, counts, n_other=50, seed=n)
+    weight = st.sampled_from([0.0, 0.5, 1.0, -2.0, 1 / 3])
+    one = st.lists(weight, min_size=n, max_size=n)
+    features = np.array(data.draw(st.lists(one, min_size=rows.n_rows, max_size=rows.n_rows)))
+    own = data.draw(st.lists(st.integers(0, n - 1), unique=True))
+    out, plain = np.empty((2, rows.n_rows, n_factors + 1), dtype=np.float32)
+    profiles = Profiles.of(sparse.csr_array(features), own)
+    _, found = solve_rows_and_accumulate(rows, other, out, Ridge(1.0, 1.0), profiles)
+    size = n_factors + 1
+    expected = np.zeros((n * size, n * size))
     for row, g in enumerate(features):
-        x = other[rows.indices[rows.indptr[row] : rows.indptr[row + 1]], :-1].astype(np.float64)
+        side = other[rows.indices[rows.indptr[row] : rows.indptr[row + 1]], :-1].astype(np.float64)
+        x = np.column_stack([side, np.ones(len(side))])
         expected += np.kron(np.outer(g, g), x.T @ x)
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-4)
-    plain = np.empty_like(out)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-3)
+    np.testing.assert_array_equal(found, found.T)
     solve_rows(rows, other, plain, Ridge(1.0, 1.0))
     np.testing.assert_array_equal(out, plain)
+
+
+def test_profiles_hold_each_combination_once():
+    features = np.array([[0.5, 0.5, 9.0], [1.0, 0.0, 8.0], [0.5, 0.5, 7.0], [0.0, 0.0, 6.0]])
+    found = Profiles.of(sparse.csr_array(features), own=[2])
+    assert found.of_row.tolist() == [0, 1, 0, 2]
+    assert found.order.tolist() == [0, 2, 1, 3]
+    assert found.indptr.tolist() == [0, 2, 3, 3]
+    assert found.indices.tolist() == [0, 1, 0]
+    assert found.weights.tolist() == [0.5, 0.5, 1.0]
+    assert found.own.ravel().tolist() == [9.0, 8.0, 7.0, 6.0]
+    assert Profiles.of(sparse.csr_array(features)).of_row.tolist() == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("n_factors", [1, 6, 13, 33])

@@ -39,7 +39,14 @@ class TestALS(ModelContract):
 
 
 class TestGenreALS(ModelContract):
-    @pytest.fixture(params=[{}, {"pooling": "sum", "genre_update": "factors"}], ids=["ratings", "factors"])
+    @pytest.fixture(
+        params=[
+            {},
+            {"pooling": "sum", "genre_update": "factors"},
+            {"item_features": ["genres", "count"], "user_features": ["constant", "count"], "min_rows": 2},
+        ],
+        ids=["ratings", "factors", "users"],
+    )
     def component(self, request):
         return GenreALS(factors=4, genre_weight=20.0, epochs=8, **request.param)
 
