@@ -61,7 +61,8 @@ class GenreALS(ALS):
         Update W through the ratings, deviations from the centres held fixed (evidence enters through the data), or
         from the rows alone (every item counts alike, however few ratings it has; the reports' way).
 
-    Other settings are those of `ALS`.
+    Other settings are those of `ALS`. An update of W through the ratings needs the items solved, so that steps of
+    conjugate gradients (`solver`) are for the users alone then.
     """
 
     reg: float = tunable(3.0, low=0.5, high=30.0, log=True, ge=0.0)
@@ -195,13 +196,9 @@ class GenreALS(ALS):
 
     def _fit_to_items(self, by_item: SparseRows) -> tuple[float, float]:
         """Update the items, then their map from them alone; return what `_step_through_ratings` returns."""
-        from mfx.solver.least_squares import solve_rows
-
         side, pull, before = self.item_side, self._item_pull(), self.item_map_
         prior = self._prior(side.matrix @ before, pull)
-        minima = solve_rows(
-            by_item, self.user_table_, self.item_table_, self.item_ridge(), offset=self.offset_, prior=prior
-        )
+        minima = self.update_rows(by_item, self.user_table_, self.item_table_, self.item_ridge(), prior)
         self.item_map_, gain = self._fit_map(side, self._item_overlap, self.item_table_, before, pull)
         return float(minima.sum()) + self.genre_reg * _squares(before), gain
 

@@ -75,20 +75,11 @@ class LeastSquaresModel(FactorModel):
 
     def learn(self, train: Ratings, on_epoch: OnEpoch | None) -> None:
         """Alternate between the sides until the epochs are over or the callback stops the fit."""
-        from mfx.solver.least_squares import solve_rows
-
         by_user, by_item = layouts(train)
         self.start(train)
         for number in range(1, self.epochs + 1):
             on_the_way = self.update_items(by_item) or {}
-            minima = solve_rows(
-                by_user,
-                self.item_table_,
-                self.user_table_,
-                self.user_ridge(),
-                offset=self.offset_,
-                prior=self.user_prior(),
-            )
+            minima = self.update_rows(by_user, self.item_table_, self.user_table_, self.user_ridge(), self.user_prior())
             losses = {**on_the_way, **self._losses(minima, by_user.counts, by_item.counts)}
             if not all(np.isfinite(loss) for loss in losses.values()):
                 raise ModelError(
@@ -115,10 +106,16 @@ class LeastSquaresModel(FactorModel):
             The objective after each step before that of the users, such as ``objective_after_items``, in the order
             of the steps; None where it is not known.
         """
+        minima = self.update_rows(by_item, self.user_table_, self.item_table_, self.item_ridge())
+        return {"objective_after_items": float(minima.sum()) + self.user_penalty()}
+
+    def update_rows(
+        self, rows: SparseRows, other: FloatArray, out: FloatArray, ridge: Ridge, prior: Prior | None = None
+    ) -> DoubleArray:
+        """Replace one side's table by its minimiser given the other's; return each row's objective there."""
         from mfx.solver.least_squares import solve_rows
 
-        minima = solve_rows(by_item, self.user_table_, self.item_table_, self.item_ridge(), offset=self.offset_)
-        return {"objective_after_items": float(minima.sum()) + self.user_penalty()}
+        return solve_rows(rows, other, out, ridge, offset=self.offset_, prior=prior)
 
     def user_prior(self) -> Prior | None:
         """Return where users are pulled; None for nowhere."""

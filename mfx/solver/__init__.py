@@ -3,7 +3,8 @@
 Public building blocks, for models of third parties as for MFX's own; each says its shapes and dtypes:
 
 - layouts: `SparseRows`, `transpose`, `balanced_blocks`;
-- row solves of alternating least squares: `solve_rows` with `Ridge`, `Prior` and `gramian`;
+- row solves of alternating least squares: `solve_rows` with `Ridge`, `Prior` and `gramian`, and `descend_rows`, which
+  takes a few steps towards the solution;
 - pairwise epochs: `run_epoch`, and `fold_in` for the rows of new users;
 - scores and lists: `score_rows`, `score_pairs`, `top_k`, `select`, `ranks`, `mask_seen`, and `best_of_product` of a
   `ScoreProduct`, which never holds all scores;
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from mfx.solver.hashing import derive, key_of, permutation, random_bits, to_below, to_unit
     from mfx.solver.jit import kernel
     from mfx.solver.layout import SparseRows, balanced_blocks, transpose
-    from mfx.solver.least_squares import Prior, Ridge, gramian, solve_rows
+    from mfx.solver.least_squares import Prior, Ridge, descend_rows, gramian, solve_rows
     from mfx.solver.pairwise import run_epoch
     from mfx.solver.pairwise_fold import fold_in
     from mfx.solver.retrieval import ScoreProduct, best_of_product
@@ -39,6 +40,7 @@ _HOME = {
     "balanced_blocks": "mfx.solver.layout",
     "best_of_product": "mfx.solver.retrieval",
     "derive": "mfx.solver.hashing",
+    "descend_rows": "mfx.solver.least_squares",
     "fold_in": "mfx.solver.pairwise_fold",
     "gramian": "mfx.solver.least_squares",
     "group_rows": "mfx.solver.segments",
@@ -68,6 +70,7 @@ __all__ = [
     "balanced_blocks",
     "best_of_product",
     "derive",
+    "descend_rows",
     "fold_in",
     "gramian",
     "group_rows",

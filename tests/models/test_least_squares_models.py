@@ -17,7 +17,9 @@ MODELS = [
     ALS(factors=5, reg=2.0, epochs=12),
     ALS(factors=5, reg=0.1, per_count=True, epochs=12),
     ALS(factors=5, user_reg=1.0, item_reg=4.0, mean=False, epochs=12),
+    ALS(factors=5, reg=2.0, solver="cg", cg_steps=2, epochs=12),
     GenreALS(factors=5, genre_weight=20.0, epochs=12),
+    GenreALS(factors=5, genre_weight=20.0, genre_update="factors", solver="cg", epochs=12),
     GenreALS(factors=5, genre_weight=20.0, pooling="sum", genre_update="factors", epochs=12),
     GenreALS(factors=5, genre_weight=20.0, item_features=["count", "genres"], user_features=["group"], epochs=12),
     GenreALS(factors=3, user_features=["constant", "count"], feature_bias=False, genre_update="factors", epochs=12),
@@ -329,6 +331,22 @@ def test_rare_features_are_left_out(planted):
     assert 0 < len(kept) < counts.size
     assert (model.genre_map_[counts <= np.median(counts)] == 0).all()
     assert (model.genre_map_[counts > np.median(counts)] != 0).any(axis=1).all()
+
+
+@pytest.mark.parametrize("settings", [{}, {"per_count": True, "reg": 0.1}], ids=["flat", "per count"])
+def test_steps_and_solves_reach_the_same_optimum(settings, planted):
+    fitted = {
+        solver: ALS(**{"factors": 40, "reg": 2.0, "epochs": 60, "solver": solver, **settings}).fit(planted)
+        for solver in ("auto", "cg", "cholesky")
+    }
+    assert fitted["auto"].descends
+    assert not ALS(factors=13).descends
+    np.testing.assert_array_equal(fitted["auto"].item_table_, fitted["cg"].item_table_)
+    least = objective(fitted["cholesky"], planted)
+    assert objective(fitted["cg"], planted) == pytest.approx(least, rel=1e-4)
+    pairs = (planted.users, planted.items)
+    difference = fitted["cg"].score_pairs(*pairs) - fitted["cholesky"].score_pairs(*pairs)
+    assert np.sqrt(np.square(difference).mean()) < 0.01
 
 
 def test_another_seed_gives_other_numbers(planted):

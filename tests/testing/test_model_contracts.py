@@ -31,6 +31,7 @@ class TestALS(ModelContract):
             {"per_count": True, "reg": 0.1},
             {"user_reg": 1.0, "item_reg": 4.0, "mean": False},
             {"clip": True, "seed": 5},
+            {"solver": "cg", "cg_steps": 2},
         ],
         ids=lambda settings: "-".join(settings) or "default",
     )

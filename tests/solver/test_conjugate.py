@@ -1,0 +1,114 @@
+"""Steps of conjugate gradients against the solves that they stand in for."""
+
+import numba
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_least_squares import closed_form, problem
+
+from mfx.solver.layout import SparseRows
+from mfx.solver.least_squares import Prior, Ridge, descend_rows, gramian, solve_rows
+
+COUNTS = [0, 1, 2, 7, 128, 129, 300, 0]
+
+
+def start(rows, other, seed=5):
+    return np.random.default_rng(seed).normal(size=(rows.n_rows, other.shape[1])).astype(np.float32)
+
+
+@pytest.mark.parametrize("n_factors", [0, 1, 7, 13, 33, 64])
+@pytest.mark.parametrize("per_count", [False, True])
+@pytest.mark.parametrize("with_bias", [False, True])
+@pytest.mark.parametrize("with_prior", [False, True])
+def test_many_steps_reach_the_solution_of_the_normal_equations(n_factors, per_count, with_bias, with_prior):
+    rows, other = problem(n_factors, COUNTS)
+    prior = None
+    if with_prior:
+        weights = np.full(n_factors + 1, 7.0, dtype=np.float32)
+        weights[-1] = 0.0
+        prior = Prior(start(rows, other, 1), weights)
+    ridge = Ridge(factors=2.5, bias=1.5, per_count=per_count, with_bias=with_bias)
+    out = start(rows, other)
+    objectives = descend_rows(rows, other, out, ridge, steps=200, offset=3.5, prior=prior)
+    expected, minima = closed_form(rows, other, ridge, 3.5, prior)
+    np.testing.assert_allclose(out, expected, rtol=2e-4, atol=5e-5)
+    np.testing.assert_allclose(objectives, minima, rtol=1e-4, atol=1e-2)
+    if not with_bias:
+        assert (out[:, -1] == 0).all()
+
+
+def test_rows_longer_than_what_is_kept_at_hand_reach_the_solution_too():
+    rows, other = problem(13, [6000, 3, 4096, 4097], n_other=7000)
+    out = start(rows, other)
+    descend_rows(rows, other, out, Ridge(2.0, 1.0), steps=100, offset=3.5)
+    expected, _ = closed_form(rows, other, Ridge(2.0, 1.0), 3.5, None)
+    np.testing.assert_allclose(out, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_confidence_base_and_scales_mean_what_they_mean_to_the_solve():
+    rows, other = problem(20, COUNTS)
+    rng = np.random.default_rng(2)
+    terms = {
+        "confidence": rng.uniform(0.0, 3.0, size=rows.values.size).astype(np.float32),
+        "base": gramian(other, 0.3),
+        "scales": rng.uniform(0.5, 2.0, size=rows.n_rows).astype(np.float32),
+    }
+    out, solved = start(rows, other), start(rows, other)
+    objectives = descend_rows(rows, other, out, Ridge(2.0, 1.0), steps=200, offset=0.5, **terms)
+    minima = solve_rows(rows, other, solved, Ridge(2.0, 1.0), offset=0.5, **terms)
+    np.testing.assert_allclose(out, solved, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(objectives, minima, rtol=1e-4, atol=1e-2)
+    with pytest.raises(ValueError, match="scales has shape"):
+        descend_rows(rows, other, out, Ridge(2.0, 1.0), scales=terms["scales"][1:])
+
+
+@settings(max_examples=40)
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=8), st.integers(0, 9), st.integers(0, 10**6))
+def test_no_step_raises_the_objective(counts, n_factors, seed):
+    rows, other = problem(n_factors, counts, n_other=50, seed=seed)
+    reached = []
+    for steps in range(5):
+        out = start(rows, other)
+        reached.append(descend_rows(rows, other, out, Ridge(1.0, 1.0), steps=steps, offset=3.0))
+    falls = np.diff(reached, axis=0)
+    assert (falls <= 1e-5 * np.abs(reached[0])).all()
+    _, minima = closed_form(rows, other, Ridge(1.0, 1.0), 3.0, None)
+    assert (reached[-1] >= minima - 1e-5 * np.abs(reached[0])).all()
+
+
+def test_a_row_at_its_minimum_stays_there():
+    rows, other = problem(40, COUNTS)
+    out = start(rows, other)
+    solve_rows(rows, other, out, Ridge(3.0, 1.0), offset=3.5)
+    before = out.copy()
+    descend_rows(rows, other, out, Ridge(3.0, 1.0), steps=3, offset=3.5)
+    np.testing.assert_allclose(out, before, rtol=1e-3, atol=1e-4)
+
+
+def test_threads_and_blocks_do_not_matter():
+    rows, other = problem(40, list(np.random.default_rng(3).integers(0, 60, size=500)))
+    results = []
+    before = numba.get_num_threads()
+    try:
+        for threads in (1, min(2, numba.config.NUMBA_NUM_THREADS)):
+            numba.set_num_threads(threads)
+            out = start(rows, other)
+            results.append((out, descend_rows(rows, other, out, Ridge(1.0, 1.0), offset=3.0)))
+    finally:
+        numba.set_num_threads(before)
+    for first, second in zip(*results, strict=True):
+        np.testing.assert_array_equal(first, second)
+    cut = slice(rows.indptr[100], rows.indptr[200])
+    part = SparseRows(rows.indptr[100:201] - rows.indptr[100], rows.indices[cut], rows.values[cut])
+    alone = np.ascontiguousarray(start(rows, other)[100:200])
+    descend_rows(part, other, alone, Ridge(1.0, 1.0), offset=3.0)
+    np.testing.assert_array_equal(alone, results[0][0][100:200])
+
+
+def test_nothing_is_left_of_rows_without_data_or_penalty():
+    rows, other = problem(4, [0, 3])
+    out = start(rows, other)
+    objectives = descend_rows(rows, other, out, Ridge(0.0, 0.0), steps=50)
+    assert np.isfinite(out).all()
+    assert objectives[0] == 0.0
