@@ -33,11 +33,23 @@ from mfx.tracking.stages import StageClock
 log = logging.getLogger(__name__)
 
 
+STAGES = {
+    "read": "dataset",
+    "split": "split",
+    "fit": "model",
+    "evaluate": "metric",
+    "refit": "model",
+    "test": "metric",
+    "save": "tracking",
+}
+"""The stages of a run, in their order, and the kind of component that works in each."""
+
+
 class Listener(Protocol):
     """Somebody who is told how a run proceeds."""
 
     def stage(self, name: str) -> None:
-        """Take note that a stage begins: read, split, fit, evaluate, refit, test or save."""
+        """Take note that a stage begins, one of `STAGES`."""
 
     def epoch(self, number: int, of: int | None, objective: str, value: float | None) -> None:
         """Take note that an epoch is over; `of` is the most there can be, `value` that on valid (None in a refit)."""

@@ -11,6 +11,7 @@ from mfx.analysis.finished_run import FinishedRun, RunError
 from mfx.analysis.paired import CONFIDENCE, RESAMPLES, Difference, PerUser, differences
 from mfx.analysis.same_split import flat, label, one_split
 from mfx.analysis.scores import Scores, score
+from mfx.analysis.side_by_side import lists_rule
 from mfx.analysis.slices import Slice, slices
 from mfx.compose.varying import varying
 from mfx.errors import MetricError
@@ -76,11 +77,6 @@ class Comparison:
     notes: list[str]
     caption: str
     seed: int
-
-    def seconds(self, place: int) -> float | None:
-        """Return the seconds that a run spent fitting, refits included; None where it was not measured."""
-        found = [self.runs[place].metrics.get(f"seconds/{stage}") for stage in ("fit", "refit")]
-        return sum(one for one in found if one is not None) if found[0] is not None else None
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values."""
@@ -239,16 +235,11 @@ def _protocol(
     slice_tests: Sequence[Tested],
     seed: int,
 ) -> list[str]:
-    evaluation = runs[0].config["evaluation"]
-    threshold = evaluation.get("relevance_threshold")
-    relevant = "every held-out rating is relevant" if threshold is None else f"ratings from {threshold:g} are relevant"
-    among = "all items" if evaluation.get("candidates") == "unseen" else "all items that somebody rated"
     together = f"{len(tests)} tests on all of test" + (f", {len(slice_tests)} on slices" if slice_tests else "")
     return [
         f"Split: {split.rule}.",
         f"Saved models, scored on test: {len(split.test):,} ratings of "
-        f"{int((split.test.user_counts > 0).sum()):,} users. Lists are made of {among} that the user did not rate "
-        f"before; {relevant}.",
+        f"{int((split.test.user_counts > 0).sum()):,} users. {lists_rule(runs[0].config['evaluation'])}",
         f"Every run is compared with {labels[0]}, user by user. Intervals hold {CONFIDENCE:.0%} of {RESAMPLES:,} "
         f"resamples of users (bootstrap of the metric itself, seed {seed}). p is Wilcoxon's signed-rank test of the "
         f"users' own differences, corrected by Holm ({together}).",

@@ -76,6 +76,12 @@ class FinishedRun:
         return self.identity.get("objective")
 
     @property
+    def fit_seconds(self) -> float | None:
+        """Seconds spent fitting, refits included; None where it was not measured."""
+        found = [self.metrics.get(f"seconds/{stage}") for stage in ("fit", "refit")]
+        return sum(one for one in found if one is not None) if found[0] is not None else None
+
+    @property
     def shown(self) -> str:
         """What a person can type to mean this run: its folder, below ``runs/`` where it is there."""
         return _shown(self.folder)

@@ -100,7 +100,7 @@ def _show(outcome: Comparison, folder: Path) -> None:
     for place, (label, scores) in enumerate(zip(outcome.labels, outcome.scores, strict=True)):
         cells = [values[place] or "-" for values in outcome.settings.values()]
         cells += [f"{scores.values[name]:.4f}" if name in scores.values else "-" for name in names]
-        seconds = outcome.seconds(place)
+        seconds = outcome.runs[place].fit_seconds
         table.add_row(label, *cells, "-" if seconds is None else f"{seconds:.1f}")
     wide.print(table)
     print("\n".join(outcome.protocol[2:]))

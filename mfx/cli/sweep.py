@@ -189,6 +189,10 @@ def close(status: Literal["FINISHED", "FAILED", "KILLED"]) -> Summary:
     folder = sweep.directory / SUMMARY_FOLDER
     folder.mkdir(exist_ok=True)
     results.write_json(folder / "summary.json", summary.as_json())
+    if finished:
+        from mfx.analysis import several, side_by_side
+
+        sweep.tracked.set_tags({"description": side_by_side.write(several.runs_of(sweep.directory), folder)})
     sweep.tracked.log_folder(folder)
     sweep.tracked.set_tags({"runs": str(summary.jobs), "runs_failed": str(len(failures))})
     sweep.tracked.finish(status)

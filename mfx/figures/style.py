@@ -90,6 +90,25 @@ def new_panels(
     return figure, panels
 
 
+def new_rows(title: str, caption: str, heights: Sequence[float], *, width: float) -> tuple[Figure, list[Axes]]:
+    """Make a figure with sets of axes below each other, a title above all of them and a caption below.
+
+    Parameters
+    ----------
+    heights : sequence of float
+        Inches of each row.
+    title, caption, width
+        As in `new_figure`.
+    """
+    figure = _sheet(caption, width, sum(heights) + 0.4)
+    figure.suptitle(plain(title), fontsize=LARGE, color=INK, x=0.012, ha="left")
+    grid = figure.add_gridspec(len(heights), 1, height_ratios=list(heights))
+    rows = [figure.add_subplot(grid[place]) for place in range(len(heights))]
+    for axes in rows:
+        _dress(axes)
+    return figure, rows
+
+
 def plain(text: str) -> str:
     """Write text that others made so that matplotlib sees no mathematics between its dollar signs."""
     return text.replace("$", r"\$")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +13,8 @@ from mfx.analysis.explore.chapters import Context
 from mfx.analysis.explore.exhibits import Chapter, Exhibit
 from mfx.analysis.explore.plan import CHOICES, GROUP, ExplorePlan, plan
 from mfx.analysis.explore.spread import PartCounts
-from mfx.analysis.page import Page, Picture, Section, Table, write
-from mfx.errors import DataError
+from mfx.analysis.page import Page, Picture, Section, write, write_csv
 from mfx.experiment import Listener, announcing
-from mfx.files import write_text
 from mfx.interfaces import DataInfo, Ratings, RunInfo, Split
 from mfx.results import FIGURES, METRICS_FILE, new_directory, write_config, write_json
 from mfx.tracking import environment
@@ -157,30 +153,6 @@ def _written(exhibit: Exhibit, folder: Path) -> Picture | None:
     if exhibit.draw is None:
         return None
     return Picture(save_both(exhibit.draw(), folder / exhibit.name)[1], exhibit.alt, wide=exhibit.wide)
-
-
-def write_csv(path: Path, table: Table) -> None:
-    """Write the numbers of a table as CSV in UTF-8, atomically; what is not known stays empty.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be written.
-    """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(table.columns)
-    writer.writerows([[_plain(value) for value in row] for row in table.rows])
-    try:
-        write_text(path, text.getvalue())
-    except OSError as error:
-        raise DataError(f"{path} cannot be written: {error.strerror}.", "Choose another folder.") from error
-
-
-def _plain(value: Any) -> Any:
-    if value is None or value != value:
-        return ""
-    return f"{value:.7g}" if isinstance(value, float) else value
 
 
 def _page(made: ExplorePlan, context: Context, sections: Sequence[Section], flat: dict[str, str]) -> Page:
