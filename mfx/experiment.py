@@ -280,7 +280,8 @@ def _finals(curves: Curves, best: int) -> dict[str, float]:
 def _draw(plan: compose.Plan, split: Split, curves: Curves, best: int, test: float | None, directory: Path) -> None:
     parts = ", ".join(f"{len(getattr(split, part)):,} {part}" for part in ("train", "valid", "test"))
     refit = "after a refit on train and valid" if plan.refit else "without a refit"
-    settings = ", ".join(f"{name}={value}" for name, value in plan.config["model"].items() if value is not None)
+    own = {name: value for name, value in plan.config["model"].items() if name != "name" and value is not None}
+    settings = f"{plan.config['model']['name']}: " + ", ".join(f"{name}={value}" for name, value in own.items())
     caption = f"{split.train.name}, {plan.config['split']['name']} split ({parts} ratings); test {refit}. {settings}."
     draw_curves(directory, curves, plan.objective, plan.name, caption, best, test)
 

@@ -40,15 +40,14 @@ def write(comparison: Comparison, folder: Path) -> list[Path]:
 
 def _figures(comparison: Comparison) -> dict[str, Figure]:
     found: dict[str, Figure] = {}
-    if len(comparison.runs) > MOST_CURVES:
+    if len(comparison.models) > MOST_CURVES:
         return found
     for metric in comparison.main:
         figure = _intervals(comparison, metric)
         if figure is not None:
             found[f"difference_{results.safe_name(metric.replace('@', '_at_'))}"] = figure
-    curves = {label: one.curve for label, one in zip(comparison.labels, comparison.scores, strict=True) if one.curve}
     drawn = {
-        "precision": precision(curves, f"{comparison.caption} {comparison.protocol[1]}"),
+        "precision": precision(comparison.curves(), f"{comparison.caption} {comparison.protocol[1]}"),
         "gap": gap(comparison.runs, comparison.labels, comparison.caption),
     }
     return found | {name: figure for name, figure in drawn.items() if figure is not None}
@@ -79,8 +78,8 @@ def _intervals(comparison: Comparison, metric: str) -> Figure | None:
     return intervals(
         rows,
         metric=metric,
-        against=comparison.labels[0],
+        against=comparison.against,
         higher_is_better=comparison.metrics[metric].higher_is_better,
-        title=f"{metric}: difference to {comparison.labels[0]}",
+        title=f"{metric}: difference to {comparison.against}",
         caption=caption,
     )

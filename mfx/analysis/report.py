@@ -86,8 +86,6 @@ def _question(runs: Sequence[FinishedRun], study: Path | None) -> str:
 def _group(group: list[FinishedRun], labels: Sequence[str], runs: Sequence[FinishedRun]) -> list[Section]:
     names = [labels[list(runs).index(run)] for run in group]
     outcome = compare(group) if len(group) > 1 else None
-    if outcome is not None:
-        outcome.labels[:] = names if len(set(names)) == len(names) else outcome.labels
     first = group[0]
     where = f"{first.identity.get('data', first.config['dataset']['name'])}, {first.config['split']['name']} split"
     sections = [_numbers(group, names, where), _data(first, where)]
@@ -144,9 +142,9 @@ def _differences(outcome: Comparison) -> list[Section]:
     folder = compare_files.folder_of(outcome.runs)
     pictures = [Picture(path, _alt(path), "") for path in compare_files.write(outcome, folder)]
     whole = Table(
-        ["metric", "run", "difference", "95% interval", "p (Holm)", "users", "verdict"],
+        ["metric", "model", "difference", "95% interval", "p (Holm)", "users", "verdict"],
         [[one.metric, *_cells(one)] for one in outcome.tests],
-        f"Each run against {outcome.labels[0]}, on all of test.",
+        f"Each model against {outcome.against}, on all of test.",
     )
     rules = Table(
         ["slice", "rule", "ratings", "users"],
@@ -154,12 +152,12 @@ def _differences(outcome: Comparison) -> list[Section]:
         "Parts of test.",
     )
     sliced = Table(
-        ["slice", "metric", "run", "difference", "95% interval", "p (Holm)", "users", "verdict"],
+        ["slice", "metric", "model", "difference", "95% interval", "p (Holm)", "users", "verdict"],
         [[one.where, one.metric, *_cells(one)] for one in outcome.slice_tests],
-        f"Each run against {outcome.labels[0]}, on parts of test.",
+        f"Each model against {outcome.against}, on parts of test.",
     )
     return [
-        Section(f"Differences to {outcome.labels[0]}", [*outcome.protocol[1:], *outcome.notes], [whole], pictures),
+        Section(f"Differences to {outcome.against}", [*outcome.protocol[1:], *outcome.notes], [whole], pictures),
         Section("Differences on parts of test", [], [rules, sliced]),
     ]
 

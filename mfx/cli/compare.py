@@ -18,8 +18,8 @@ HELP = """\
 mfx compare RUN RUN [RUN ...] [metrics=NAME,NAME] [seed=42] [--json]
 
 Compares finished runs on the same split with the first one: settings that differ, metrics on test, and for each metric
-an interval (bootstrap over users) and a rank test (Wilcoxon, corrected by Holm); on slices of test as well. Figures
-and numbers go to runs/comparisons/.
+an interval (bootstrap over users) and a rank test (Wilcoxon, corrected by Holm); on slices of test as well. Runs that
+differ in their seed only count as fits of one model. Figures and numbers go to runs/comparisons/.
 
 RUN is a run's folder or the end of its name, its id in MLflow, its name, last, a study (its best run), or the folder
 of a sweep (all of its runs).
@@ -121,7 +121,7 @@ def _tests(tests: list[Tested], first: str, outcome: Comparison) -> Table:
     table.add_column(first if first != "slice" or several else f"{outcome.main[0]} on")
     if several:
         table.add_column("metric")
-    table.add_column("run")
+    table.add_column("model")
     for name in ("difference", "95% interval", "p (Holm)", "users"):
         table.add_column(name, justify="right")
     table.add_column("")

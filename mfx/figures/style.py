@@ -26,6 +26,8 @@ WIDTH, HEIGHT = 6.4, 4.2
 DPI = 150
 SMALL, NORMAL, LARGE = 8.5, 10.0, 11.5
 INK, GREY, GRID = "#222222", "#595959", "#DDDDDD"
+LONGEST = 42
+"""Characters of a label; longer ones are cut."""
 COLOURS = "cividis"
 """Runs evenly from dark to light, so that it reads the same in grey."""
 
@@ -107,6 +109,12 @@ def new_rows(title: str, caption: str, heights: Sequence[float], *, width: float
     for axes in rows:
         _dress(axes)
     return figure, rows
+
+
+def shortened(label: str) -> str:
+    """Cut a long title so that its year stays."""
+    end = label[-7:] if label.endswith(")") else ""
+    return label if len(label) <= LONGEST else f"{label[: LONGEST - 1 - len(end)].rstrip()}…{end}"
 
 
 def plain(text: str) -> str:

@@ -61,6 +61,19 @@ def test_no_difference_between_two_seeds_of_one_model(runs):
     assert outcome.settings == {"seed": ["42", "7"]}
     assert [one.run for one in (*outcome.tests, *outcome.slice_tests) if one.better is not None] == []
     assert the_test(outcome, "rmse").difference.value != 0
+    assert outcome.notes == ["These runs differ in their seed only: what lies between them is the luck of a fit."]
+
+
+def test_runs_of_several_seeds_are_fits_of_one_model(runs):
+    outcome = compare([runs["bias"], runs["als"], runs["als again"]], metrics=["rmse"])
+    assert outcome.models == {"bias_temporal": [0], "als_temporal (2 seeds)": [1, 2]}
+    assert {one.run for one in (*outcome.tests, *outcome.slice_tests)} == {"als_temporal (2 seeds)"}
+    of_bias, *of_als = (one.values["rmse"] for one in outcome.scores)
+    found = the_test(outcome, "rmse")
+    assert found.better is True
+    assert found.difference.value == pytest.approx(sum(of_als) / 2 - of_bias)
+    assert outcome.as_json()["runs"][2]["model"] == "als_temporal (2 seeds)"
+    assert any("resamples of users and of fits" in line for line in outcome.protocol)
 
 
 def test_saved_models_score_what_their_runs_recorded(runs):
