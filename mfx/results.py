@@ -31,6 +31,8 @@ STUDIES = "sweeps"
 STUDY_FILE = "study.json"
 PARENT_FILE = "parent.json"
 """In the folder of a sweep, or of a study: which run of the tracker groups its runs."""
+EXPLORATION = "explore.html"
+"""The page of an exploration of a data set, whose folder is no run's."""
 BEST = "best"
 """Folder of a study with the run of its best setting."""
 

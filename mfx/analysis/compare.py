@@ -8,7 +8,7 @@ from typing import Any
 
 from mfx.analysis.finished_run import FinishedRun, RunError
 from mfx.analysis.paired import Difference, Draws, PerUser, differences
-from mfx.analysis.protocol import notes, protocol
+from mfx.analysis.protocol import notes, one_model, protocol
 from mfx.analysis.same_split import flat, label, one_split
 from mfx.analysis.scores import Scores, score
 from mfx.analysis.slices import Slice, slices
@@ -29,7 +29,8 @@ class Tested:
     where : str
         Name of a slice; empty for all of test.
     better : bool or None
-        Whether it is better than the first one; None where no difference was found.
+        Whether it is better than the first one; None where no difference was found, or where both are fits of one
+        model with other seeds.
     """
 
     metric: str
@@ -37,6 +38,13 @@ class Tested:
     where: str
     difference: Difference
     better: bool | None
+
+    @property
+    def verdict(self) -> str:
+        """What was found, in words."""
+        if self.better is None:
+            return "luck of the fit" if self.difference.certain else "no difference found"
+        return "better" if self.better else "worse"
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,10 +169,11 @@ def compare(runs: Sequence[FinishedRun], metrics: Sequence[str] | None = None, s
         raise RunError(f"No run has a metric in common with {runs[0].name} ({reasons}).", "Name one: metrics=ndcg@10")
     labels = label(runs)
     models = _models(runs, labels)
-    tests = _judged(_sides(models, shared, [(one.per_user, "") for one in scores]), made, seed)
+    better = {} if one_model(runs) else {name: metric.higher_is_better for name, metric in made.items()}
+    tests = _judged(_sides(models, shared, [(one.per_user, "") for one in scores]), better, seed)
     main = [name for name in main if name in shared]
     sides = [side for cut in cuts for side in _sides(models, main, [(_on(one, cut), cut.name) for one in scores])]
-    slice_tests = _judged(sorted(sides, key=lambda side: main.index(side[0])), made, seed)
+    slice_tests = _judged(sorted(sides, key=lambda side: main.index(side[0])), better, seed)
     return Comparison(
         runs=list(runs),
         labels=labels,
@@ -241,11 +250,13 @@ def _sides(
     return [side for side in sides if side[3][0].has.any()]
 
 
-def _judged(sides: Sequence[Side], made: Mapping[str, Metric], seed: int) -> list[Tested]:
+def _judged(sides: Sequence[Side], higher_is_better: Mapping[str, bool], seed: int) -> list[Tested]:
+    """Test, and say which is better, for the metrics of which it is given what better means."""
     found = differences([(one, other) for *_, one, other in sides], seed)
+    told = [higher_is_better.get(name) if one.certain else None for (name, *_), one in zip(sides, found, strict=True)]
     return [
-        Tested(name, run, where, one, ((one.value > 0) == made[name].higher_is_better) if one.certain else None)
-        for (name, run, where, *_), one in zip(sides, found, strict=True)
+        Tested(name, run, where, one, None if high is None else (one.value > 0) == high)
+        for (name, run, where, *_), one, high in zip(sides, found, told, strict=True)
     ]
 
 
@@ -257,4 +268,5 @@ def _about(one: Slice, split: Split) -> dict[str, Any]:
 
 def _plain(one: Tested) -> dict[str, Any]:
     facts = {key: None if value != value else value for key, value in asdict(one.difference).items()}
-    return {"metric": one.metric, "run": one.run, "slice": one.where or None, "better": one.better, **facts}
+    told = {"metric": one.metric, "run": one.run, "slice": one.where or None}
+    return {**told, "better": one.better, "verdict": one.verdict, **facts}

@@ -166,6 +166,11 @@ def open_run(folder: Path) -> FinishedRun:
     place = folder.absolute()
     if not (place / results.CONFIG_FILE).is_file():
         raise RunError(f"{place} holds no run.", f"Give the folder that holds {results.CONFIG_FILE}.")
+    if (place / results.EXPLORATION).is_file():
+        raise RunError(
+            f"{_shown(place)} is an exploration of a data set, not a run.",
+            f"Open {place / results.EXPLORATION} in a browser.",
+        )
     if not (place / results.METRICS_FILE).is_file():
         raise RunError(
             f"The run {_shown(place)} is not finished: it failed, was interrupted or still runs.",

@@ -13,6 +13,11 @@ from mfx.analysis.side_by_side import lists_rule
 from mfx.compose.varying import varying
 from mfx.interfaces import Split
 
+ONE_MODEL = (
+    "These runs are fits of one model with other seeds: what lies between them is the luck of a fit, and no model is "
+    "better for it, however sure the tests are that these two fits differ."
+)
+
 
 def protocol(
     runs: Sequence[FinishedRun],
@@ -56,9 +61,6 @@ def protocol(
 def notes(runs: Sequence[FinishedRun], labels: Sequence[str], scores: Sequence[Scores]) -> list[str]:
     """Say what of the runs, as they were recorded, does not agree with how they were compared."""
     told = []
-    apart = varying([flat(run) for run in runs])
-    if apart and all(name.rpartition(".")[2] == "seed" for name in apart):
-        told.append("These runs differ in their seed only: what lies between them is the luck of a fit.")
     own = [json.dumps(run.config["evaluation"], sort_keys=True) for run in runs]
     for run, name, evaluation, found in zip(runs, labels, own, scores, strict=True):
         if evaluation != own[0]:
@@ -71,4 +73,11 @@ def notes(runs: Sequence[FinishedRun], labels: Sequence[str], scores: Sequence[S
                     f"{name} recorded {metric} {recorded:.6f}, and its saved model scores {value:.6f}: the model, the "
                     "data or MFX changed since."
                 )
+    if one_model(runs):
+        told.append(ONE_MODEL)
     return told
+
+
+def one_model(runs: Sequence[FinishedRun]) -> bool:
+    """Whether runs are fits of one model: they differ in seeds, or in nothing."""
+    return all(name.rpartition(".")[2] == "seed" for name in varying([flat(run) for run in runs]))

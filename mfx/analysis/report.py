@@ -165,14 +165,13 @@ def _differences(outcome: Comparison) -> list[Section]:
 def _cells(one: Tested) -> list[Any]:
     found = one.difference
     none = found.low != found.low
-    verdict = "no difference found" if one.better is None else "better" if one.better else "worse"
     return [
         one.run,
         f"{found.value:+.4f}",
         "too few users" if none else f"{found.low:+.4f} to {found.high:+.4f}",
         "" if none else ("<.001" if found.p_corrected < 0.001 else f"{found.p_corrected:.3f}"),
         found.users,
-        verdict,
+        one.verdict,
     ]
 
 

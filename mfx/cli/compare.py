@@ -130,9 +130,5 @@ def _tests(tests: list[Tested], first: str, outcome: Comparison) -> Table:
         interval = "too few users" if found.low != found.low else f"{found.low:+.4f} to {found.high:+.4f}"
         p = "" if found.p_corrected != found.p_corrected else f"{found.p_corrected:.3f}".replace("0.000", "<.001")
         cells = [one.where, *([one.metric] if several else [])] if first == "slice" else [one.metric]
-        table.add_row(*cells, one.run, f"{found.value:+.4f}", interval, p, f"{found.users:,}", _verdict(one))
+        table.add_row(*cells, one.run, f"{found.value:+.4f}", interval, p, f"{found.users:,}", one.verdict)
     return table
-
-
-def _verdict(one: Tested) -> str:
-    return "no difference found" if one.better is None else "better" if one.better else "worse"

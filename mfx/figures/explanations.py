@@ -160,7 +160,7 @@ def _place_labels(figure: Figure, axes: Axes, names: Sequence[str], places: Doub
     taken = [(x - r, y - r, x + r, y + r) for (x, y), r in zip(pixels, radius, strict=True)]
     inside = axes.get_window_extent()
     for place, name in enumerate(names):
-        width, height = 0.56 * SMALL * len(name) * scale, 1.25 * SMALL * scale
+        width, height = 0.62 * SMALL * len(name) * scale, 1.25 * SMALL * scale
         gap = radius[place] + 2 * scale
         options: list[tuple[float, int, tuple[float, float, float, float]]] = []
         for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1)):

@@ -61,7 +61,8 @@ def test_no_difference_between_two_seeds_of_one_model(runs):
     assert outcome.settings == {"seed": ["42", "7"]}
     assert [one.run for one in (*outcome.tests, *outcome.slice_tests) if one.better is not None] == []
     assert the_test(outcome, "rmse").difference.value != 0
-    assert outcome.notes == ["These runs differ in their seed only: what lies between them is the luck of a fit."]
+    assert [note for note in outcome.notes if "fits of one model with other seeds" in note] == outcome.notes
+    assert [one for one in outcome.tests if one.difference.certain] == []
 
 
 def test_runs_of_several_seeds_are_fits_of_one_model(runs):

@@ -16,13 +16,12 @@ from mfx.analysis.explore.spread import PartCounts
 from mfx.analysis.page import Page, Picture, Section, write, write_csv
 from mfx.experiment import Listener, announcing
 from mfx.interfaces import DataInfo, Ratings, RunInfo, Split
-from mfx.results import FIGURES, METRICS_FILE, new_directory, write_config, write_json
+from mfx.results import EXPLORATION, FIGURES, METRICS_FILE, new_directory, write_config, write_json
 from mfx.tracking import environment
 from mfx.tracking.background import BackgroundRun, opened
 from mfx.tracking.stages import StageClock
 from mfx.tracking.store import mask
 
-PAGE = "explore.html"
 TAG = "explore"
 """Tag of explorations in the tracker; its value is "true"."""
 
@@ -92,7 +91,7 @@ def execute(made: ExplorePlan, directory: Path, listener: Listener | None = None
             shown = _chapters(context, made.config["split"]["name"], rule, parts)
         with clock.stage("draw"):
             sections = [_section(chapter, directory / FIGURES) for chapter in shown]
-            page = write(_page(made, context, sections, flat), directory / PAGE)
+            page = write(_page(made, context, sections, flat), directory / EXPLORATION)
         metrics = {f"data/{name}": float(value) for name, value in facts.items() if not isinstance(value, str)}
         metrics |= clock.metrics()
         write_json(directory / METRICS_FILE, metrics)
