@@ -9,6 +9,7 @@ import mfx
 from mfx.analysis import compare_files, report
 from mfx.analysis.compare import compare
 from mfx.analysis.finished_run import FinishedRun, RunError
+from mfx.analysis.paired import differences
 from mfx.analysis.same_split import label
 from mfx.cli.main import main
 
@@ -179,3 +180,21 @@ def test_mistakes_about_reports(runs, capsys):
     ):
         assert main(["report", *arguments]) in (1, 2)
         assert told in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_seeds_of_one_model_are_no_different_models_alone_or_together(place, monkeypatch):
+    folder, made = place
+    monkeypatch.chdir(folder)
+    metrics = ("tracking=console", "figures=false", "metrics=[rmse,recall@10,ndcg@10]")
+    fits = [FinishedRun(mfx.run("model=als", f"seed={seed}", *metrics).directory) for seed in range(1, 11)]
+    scores = []
+    for one, other in zip(fits[::2], fits[1::2], strict=True):
+        outcome = compare([one, other])
+        assert {found.better for found in (*outcome.tests, *outcome.slice_tests)} == {None}
+        scores += [found.per_user for found in outcome.scores]
+    # Without being told what they are, five fits are not taken for another model than the other five.
+    pairs = [([one[name] for one in scores[::2]], [one[name] for one in scores[1::2]]) for name in scores[0]]
+    assert [found for found in differences(pairs, seed=42) if found.certain] == []
+    (found,) = [one for one in compare([made["bias"], *fits]).tests if one.metric == "rmse"]
+    assert (found.run, found.better) == ("als_temporal (10 seeds)", True)
