@@ -33,11 +33,23 @@ from mfx.tracking.stages import StageClock
 log = logging.getLogger(__name__)
 
 
+STAGES = {
+    "read": "dataset",
+    "split": "split",
+    "fit": "model",
+    "evaluate": "metric",
+    "refit": "model",
+    "test": "metric",
+    "save": "tracking",
+}
+"""The stages of a run, in their order, and the kind of component that works in each."""
+
+
 class Listener(Protocol):
     """Somebody who is told how a run proceeds."""
 
     def stage(self, name: str) -> None:
-        """Take note that a stage begins: read, split, fit, evaluate, refit, test or save."""
+        """Take note that a stage begins, one of `STAGES`."""
 
     def epoch(self, number: int, of: int | None, objective: str, value: float | None) -> None:
         """Take note that an epoch is over; `of` is the most there can be, `value` that on valid (None in a refit)."""
@@ -268,7 +280,8 @@ def _finals(curves: Curves, best: int) -> dict[str, float]:
 def _draw(plan: compose.Plan, split: Split, curves: Curves, best: int, test: float | None, directory: Path) -> None:
     parts = ", ".join(f"{len(getattr(split, part)):,} {part}" for part in ("train", "valid", "test"))
     refit = "after a refit on train and valid" if plan.refit else "without a refit"
-    settings = ", ".join(f"{name}={value}" for name, value in plan.config["model"].items() if value is not None)
+    own = {name: value for name, value in plan.config["model"].items() if name != "name" and value is not None}
+    settings = f"{plan.config['model']['name']}: " + ", ".join(f"{name}={value}" for name, value in own.items())
     caption = f"{split.train.name}, {plan.config['split']['name']} split ({parts} ratings); test {refit}. {settings}."
     draw_curves(directory, curves, plan.objective, plan.name, caption, best, test)
 

@@ -31,6 +31,8 @@ STUDIES = "sweeps"
 STUDY_FILE = "study.json"
 PARENT_FILE = "parent.json"
 """In the folder of a sweep, or of a study: which run of the tracker groups its runs."""
+EXPLORATION = "explore.html"
+"""The page of an exploration of a data set, whose folder is no run's."""
 BEST = "best"
 """Folder of a study with the run of its best setting."""
 
@@ -202,6 +204,7 @@ def draw_curves(
     without a finite number in it.
     """
     from mfx.figures import descent_curve, dynamics, learning_curve, objective_curve, save
+    from mfx.figures.curves import shown
 
     place = directory / FIGURES
     parts = {
@@ -209,21 +212,23 @@ def draw_curves(
     }
     if _drawable(parts):
         figure = learning_curve(
-            parts, metric=metric, title=f"{name}: {metric}", caption=caption, chosen=chosen, test=test
+            parts, metric=metric, title=f"{shown(metric)} by epoch: {name}", caption=caption, chosen=chosen, test=test
         )
         save(figure, place / "learning_curve.png")
     steps = half_steps(curves.values)
     losses = {key.removeprefix("train/"): values for key, values in curves.values.items() if key.startswith("train/")}
     losses.pop(metric, None)
     if steps:
-        save(descent_curve(steps, title=f"{name}: objective", caption=caption), place / "objective.png")
+        save(descent_curve(steps, title=f"Objective by half-step: {name}", caption=caption), place / "objective.png")
         if len(steps) > 2 and _drawable(parts):
             figure = dynamics(
-                steps, parts, metric=metric, title=f"{name}: dynamics", caption=caption, chosen=chosen, test=test
+                steps, parts, metric=metric, title=f"Dynamics: {name}", caption=caption, chosen=chosen, test=test
             )
             save(figure, place / "dynamics.png")
     elif _drawable(losses):
-        save(objective_curve(losses, title=f"{name}: losses on train", caption=caption), place / "objective.png")
+        save(
+            objective_curve(losses, title=f"Losses on train by epoch: {name}", caption=caption), place / "objective.png"
+        )
 
 
 def half_steps(curves: Mapping[str, list[float]]) -> dict[str, list[float]]:

@@ -37,9 +37,28 @@ COMMANDS = [command for command in COMMANDS if command not in ON_RUNS]
 PYTHON = [block for block in blocks() if block.startswith(("import mfx", "ratings = mfx"))]
 
 
+STUDIES = re.findall(r"^\| (\d+) \| (.+?) \| (.+?) \| (.+?) \|$", TEXT.replace("\\|", "¦"), flags=re.MULTILINE)
+IN_STUDIES = sorted({shown.replace("¦", "|") for _, _, cell, _ in STUDIES for shown in re.findall(r"`(mfx.*?)`", cell)})
+
+
 def test_there_is_something_to_try():
     assert len(COMMANDS) >= 8
+    assert [int(number) for number, *_ in STUDIES] == list(range(1, 31))
+    assert all("`" in cell for _, _, cell, _ in STUDIES)
+    assert len(IN_STUDIES) >= 20
     assert len(PYTHON) == 2
+
+
+@pytest.mark.parametrize("command", IN_STUDIES)
+def test_commands_of_the_studies_are_known(in_demo, capsys, command):
+    """Those that take seconds run; of longer ones the settings are read."""
+    _, *arguments = shlex.split(command)
+    if arguments[0] == "serve":
+        return  # tests/cli/test_serve.py serves for real
+    long = arguments[0] not in ("recommend", "explain", "report")
+    shown = [argument for argument in arguments if argument not in ("-m", "sweep")]
+    assert main([*shown, "--cfg", "job"] if long else arguments) == 0, capsys.readouterr().err
+    assert capsys.readouterr().out
 
 
 def prepare(folder):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from mfx.analysis.finished_run import FinishedRun, RunError
-from mfx.analysis.paired import CONFIDENCE, RESAMPLES, Difference, PerUser, differences
+from mfx.analysis.paired import Difference, Draws, PerUser, differences
+from mfx.analysis.protocol import notes, one_model, protocol
 from mfx.analysis.same_split import flat, label, one_split
 from mfx.analysis.scores import Scores, score
 from mfx.analysis.slices import Slice, slices
@@ -25,11 +25,12 @@ class Tested:
     Attributes
     ----------
     metric, run : str
-        The metric, and the label of the run that is compared with the first one.
+        The metric, and the name of the model that is compared with the first one.
     where : str
         Name of a slice; empty for all of test.
     better : bool or None
-        Whether the run is better than the first one; None where no difference was found.
+        Whether it is better than the first one; None where no difference was found, or where both are fits of one
+        model with other seeds.
     """
 
     metric: str
@@ -37,6 +38,13 @@ class Tested:
     where: str
     difference: Difference
     better: bool | None
+
+    @property
+    def verdict(self) -> str:
+        """What was found, in words."""
+        if self.better is None:
+            return "luck of the fit" if self.difference.certain else "no difference found"
+        return "better" if self.better else "worse"
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,9 +54,11 @@ class Comparison:
     Attributes
     ----------
     runs : list of FinishedRun
-        The first is the one that others are compared with.
+        The first is of the model that others are compared with.
     labels : list of str
         A short, distinct name of each.
+    models : dict of str to list of int
+        Places of the runs that differ in their seed only, which are fits of one model, by the name of the model.
     settings : dict of str to list of str
         Settings that differ, each with its value in every run; empty text where a component has no such setting.
     scores : list of Scores
@@ -65,6 +75,7 @@ class Comparison:
 
     runs: list[FinishedRun]
     labels: list[str]
+    models: dict[str, list[int]]
     settings: dict[str, list[str]]
     metrics: dict[str, Metric]
     main: list[str]
@@ -77,16 +88,27 @@ class Comparison:
     caption: str
     seed: int
 
-    def seconds(self, place: int) -> float | None:
-        """Return the seconds that a run spent fitting, refits included; None where it was not measured."""
-        found = [self.runs[place].metrics.get(f"seconds/{stage}") for stage in ("fit", "refit")]
-        return sum(one for one in found if one is not None) if found[0] is not None else None
+    @property
+    def against(self) -> str:
+        """Name of the model that others are compared with."""
+        return next(iter(self.models))
+
+    def curves(self) -> dict[str, dict[int, float]]:
+        """Return precision by length of list, the mean over its fits, of each model that makes lists."""
+        found: dict[str, dict[int, float]] = {}
+        for name, places in self.models.items():
+            fits = [self.scores[place].curve for place in places]
+            mean = {k: sum(fit[k] for fit in fits) / len(fits) for k in fits[0] if all(k in fit for fit in fits)}
+            found |= {name: mean} if mean else {}
+        return found
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values."""
+        models = {place: name for name, places in self.models.items() for place in places}
         runs = [
             {
                 "label": label,
+                "model": models[place],
                 "folder": str(run.folder),
                 "run_id": run.run_id,
                 "settings": {name: values[place] for name, values in self.settings.items()},
@@ -99,7 +121,7 @@ class Comparison:
         ]
         return {
             "runs": runs,
-            "against": self.labels[0],
+            "against": self.against,
             "split_fingerprint": self.runs[0].identity.get("split_fingerprint"),
             "tests": [_plain(one) for one in self.tests],
             "slices": self.slices,
@@ -110,7 +132,7 @@ class Comparison:
 
 
 def compare(runs: Sequence[FinishedRun], metrics: Sequence[str] | None = None, seed: int = 42) -> Comparison:
-    """Compare finished runs on one split with the first of them.
+    """Compare finished runs on one split with the first of them; runs that differ in their seed only count as one.
 
     The saved models are scored again on the split that is made anew: so slices need no storage in runs, models of
     plugins take part, and what is compared is what anybody can load.
@@ -146,12 +168,16 @@ def compare(runs: Sequence[FinishedRun], metrics: Sequence[str] | None = None, s
         reasons = "; ".join(f"{k}: {v}" for one in scores for k, v in one.skipped.items())
         raise RunError(f"No run has a metric in common with {runs[0].name} ({reasons}).", "Name one: metrics=ndcg@10")
     labels = label(runs)
-    tests = _tests(labels, scores, made, shared, seed)
+    models = _models(runs, labels)
+    better = {} if one_model(runs) else {name: metric.higher_is_better for name, metric in made.items()}
+    tests = _judged(_sides(models, shared, [(one.per_user, "") for one in scores]), better, seed)
     main = [name for name in main if name in shared]
-    slice_tests = _slice_tests(labels, scores, made, main, cuts, seed)
+    sides = [side for cut in cuts for side in _sides(models, main, [(_on(one, cut), cut.name) for one in scores])]
+    slice_tests = _judged(sorted(sides, key=lambda side: main.index(side[0])), better, seed)
     return Comparison(
         runs=list(runs),
         labels=labels,
+        models=models,
         settings={name: [one.get(name, "") for one in known] for name in varying(known)},
         metrics=made,
         main=main,
@@ -159,8 +185,8 @@ def compare(runs: Sequence[FinishedRun], metrics: Sequence[str] | None = None, s
         tests=tests,
         slice_tests=slice_tests,
         slices={one.name: _about(one, split) for one in cuts},
-        protocol=_protocol(runs, labels, split, tests, slice_tests, seed),
-        notes=_notes(runs, labels, scores),
+        protocol=protocol(runs, models, split, len(tests), len(slice_tests), seed),
+        notes=notes(runs, labels, scores),
         caption=f"{test.name}, {runs[0].config['split']['name']} split, {len(test):,} ratings of test.",
         seed=seed,
     )
@@ -185,43 +211,52 @@ def _main(runs: Sequence[FinishedRun], made: Mapping[str, Metric]) -> list[str]:
     return [name for name in watched if name in made] or list(made)[:1]
 
 
-def _tests(
-    labels: Sequence[str], scores: Sequence[Scores], made: Mapping[str, Metric], shared: Sequence[str], seed: int
-) -> list[Tested]:
-    sides = [
-        (name, place, scores[place].per_user[name], scores[0].per_user[name])
-        for name in shared
-        for place in range(1, len(labels))
-        if name in scores[place].per_user and name in scores[0].per_user
-    ]
-    return _judged([(name, labels[place], "", one, other) for name, place, one, other in sides], made, seed)
+Side = tuple[str, str, str, Draws, Draws]
+"""Metric, name of the model, name of the slice; the fits of the model and of the first one."""
 
 
-def _slice_tests(
-    labels: Sequence[str],
-    scores: Sequence[Scores],
-    made: Mapping[str, Metric],
-    main: Sequence[str],
-    cuts: Sequence[Slice],
-    seed: int,
-) -> list[Tested]:
-    sides = [
-        (name, labels[place], cut.name, scores[place].sliced[name, cut.name], scores[0].sliced[name, cut.name])
-        for name in main
-        for cut in cuts
-        for place in range(1, len(labels))
-        if (name, cut.name) in scores[place].sliced and (name, cut.name) in scores[0].sliced
-    ]
-    return _judged([side for side in sides if side[3].has.any()], made, seed)
+def _models(runs: Sequence[FinishedRun], labels: Sequence[str]) -> dict[str, list[int]]:
+    """Put runs together that differ in their seed only; where there is nothing else to compare, each stands alone."""
+    found: dict[tuple[tuple[str, str], ...], list[int]] = {}
+    for place, run in enumerate(runs):
+        settings = ((name, text) for name, text in flat(run).items() if name.rpartition(".")[2] != "seed")
+        found.setdefault(tuple(settings), []).append(place)
+    groups = list(found.values())
+    if len(groups) in (1, len(runs)):
+        return {name: [place] for place, name in enumerate(labels)}
+    names = label([runs[places[0]] for places in groups])
+    return {
+        f"{name} ({len(places)} seeds)" if len(places) > 1 else name: places
+        for name, places in zip(names, groups, strict=True)
+    }
 
 
-def _judged(
-    sides: Sequence[tuple[str, str, str, PerUser, PerUser]], made: Mapping[str, Metric], seed: int
-) -> list[Tested]:
+def _on(scores: Scores, cut: Slice) -> dict[str, PerUser]:
+    return {metric: one for (metric, where), one in scores.sliced.items() if where == cut.name}
+
+
+def _sides(
+    models: Mapping[str, list[int]], metrics: Sequence[str], found: Sequence[tuple[Mapping[str, PerUser], str]]
+) -> list[Side]:
+    """Pair the fits of every model with those of the first, for each metric that all of them have."""
+    first, *others = models
+    sides = []
+    for metric in metrics:
+        for name in others:
+            one, other = ([found[at] for at in models[which] if metric in found[at][0]] for which in (name, first))
+            if len(one) == len(models[name]) and len(other) == len(models[first]):
+                fits = [per_user[metric] for per_user, _ in one], [per_user[metric] for per_user, _ in other]
+                sides.append((metric, name, one[0][1], *fits))
+    return [side for side in sides if side[3][0].has.any()]
+
+
+def _judged(sides: Sequence[Side], higher_is_better: Mapping[str, bool], seed: int) -> list[Tested]:
+    """Test, and say which is better, for the metrics of which it is given what better means."""
     found = differences([(one, other) for *_, one, other in sides], seed)
+    told = [higher_is_better.get(name) if one.certain else None for (name, *_), one in zip(sides, found, strict=True)]
     return [
-        Tested(name, run, where, one, ((one.value > 0) == made[name].higher_is_better) if one.certain else None)
-        for (name, run, where, *_), one in zip(sides, found, strict=True)
+        Tested(name, run, where, one, None if high is None else (one.value > 0) == high)
+        for (name, run, where, *_), one, high in zip(sides, found, told, strict=True)
     ]
 
 
@@ -231,49 +266,7 @@ def _about(one: Slice, split: Split) -> dict[str, Any]:
     return {"rule": one.rule, "ratings": int(inside.sum()), "users": users}
 
 
-def _protocol(
-    runs: Sequence[FinishedRun],
-    labels: Sequence[str],
-    split: Split,
-    tests: Sequence[Tested],
-    slice_tests: Sequence[Tested],
-    seed: int,
-) -> list[str]:
-    evaluation = runs[0].config["evaluation"]
-    threshold = evaluation.get("relevance_threshold")
-    relevant = "every held-out rating is relevant" if threshold is None else f"ratings from {threshold:g} are relevant"
-    among = "all items" if evaluation.get("candidates") == "unseen" else "all items that somebody rated"
-    together = f"{len(tests)} tests on all of test" + (f", {len(slice_tests)} on slices" if slice_tests else "")
-    return [
-        f"Split: {split.rule}.",
-        f"Saved models, scored on test: {len(split.test):,} ratings of "
-        f"{int((split.test.user_counts > 0).sum()):,} users. Lists are made of {among} that the user did not rate "
-        f"before; {relevant}.",
-        f"Every run is compared with {labels[0]}, user by user. Intervals hold {CONFIDENCE:.0%} of {RESAMPLES:,} "
-        f"resamples of users (bootstrap of the metric itself, seed {seed}). p is Wilcoxon's signed-rank test of the "
-        f"users' own differences, corrected by Holm ({together}).",
-        "A difference is claimed only where the interval leaves out 0, the corrected p is below .05, and both lean "
-        "the same way.",
-    ]
-
-
-def _notes(runs: Sequence[FinishedRun], labels: Sequence[str], scores: Sequence[Scores]) -> list[str]:
-    notes = []
-    own = [json.dumps(run.config["evaluation"], sort_keys=True) for run in runs]
-    for run, name, evaluation, found in zip(runs, labels, own, scores, strict=True):
-        if evaluation != own[0]:
-            notes.append(f"{name} was evaluated by other settings; here all follow those of {labels[0]}.")
-            continue
-        for metric, value in found.values.items():
-            recorded = run.metrics.get(f"test/{metric}")
-            if recorded is not None and abs(recorded - value) > 1e-5 * max(abs(recorded), 1e-3):
-                notes.append(
-                    f"{name} recorded {metric} {recorded:.6f}, and its saved model scores {value:.6f}: the model, the "
-                    "data or MFX changed since."
-                )
-    return notes
-
-
 def _plain(one: Tested) -> dict[str, Any]:
     facts = {key: None if value != value else value for key, value in asdict(one.difference).items()}
-    return {"metric": one.metric, "run": one.run, "slice": one.where or None, "better": one.better, **facts}
+    told = {"metric": one.metric, "run": one.run, "slice": one.where or None}
+    return {**told, "better": one.better, "verdict": one.verdict, **facts}

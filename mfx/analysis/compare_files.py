@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mfx import results
 from mfx.analysis.compare import Comparison
 from mfx.analysis.finished_run import RUNS, FinishedRun
+from mfx.analysis.side_by_side import MOST_CURVES, gap, precision
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FOLDER = "comparisons"
 KINDS = ("png", "svg")
-MOST = 7
-"""Runs that one figure can tell apart."""
 
 
 def folder_of(runs: list[FinishedRun], root: Path = RUNS) -> Path:
@@ -41,26 +39,18 @@ def write(comparison: Comparison, folder: Path) -> list[Path]:
 
 
 def _figures(comparison: Comparison) -> dict[str, Figure]:
-    from mfx.figures.comparison import gaps, list_curves
-
     found: dict[str, Figure] = {}
-    if len(comparison.runs) > MOST:
+    if len(comparison.models) > MOST_CURVES:
         return found
     for metric in comparison.main:
         figure = _intervals(comparison, metric)
         if figure is not None:
             found[f"difference_{results.safe_name(metric.replace('@', '_at_'))}"] = figure
-    curves = {label: one.curve for label, one in zip(comparison.labels, comparison.scores, strict=True) if one.curve}
-    if len(curves) > 1:
-        caption = f"{comparison.caption} {comparison.protocol[1]}"
-        found["precision"] = list_curves(curves, title="Precision of lists by their length", caption=caption)
-    epochs = {label: _curves(run) for label, run in zip(comparison.labels, comparison.runs, strict=True)}
-    watched = {run.objective for run in comparison.runs}
-    if len(watched) == 1 and 2 <= len(epochs) <= 3 and all(len(parts) == 2 for parts in epochs.values()):
-        metric = str(watched.pop()).partition("/")[2]
-        caption = f"{comparison.caption} Fitted on train; the gap between train and valid is shaded."
-        found["gap"] = gaps(epochs, metric=metric, title="Train and valid, epoch by epoch", caption=caption)
-    return found
+    drawn = {
+        "precision": precision(comparison.curves(), f"{comparison.caption} {comparison.protocol[1]}"),
+        "gap": gap(comparison.runs, comparison.labels, comparison.caption),
+    }
+    return found | {name: figure for name, figure in drawn.items() if figure is not None}
 
 
 def _intervals(comparison: Comparison, metric: str) -> Figure | None:
@@ -88,22 +78,8 @@ def _intervals(comparison: Comparison, metric: str) -> Figure | None:
     return intervals(
         rows,
         metric=metric,
-        against=comparison.labels[0],
+        against=comparison.against,
         higher_is_better=comparison.metrics[metric].higher_is_better,
-        title=f"{metric}: difference to {comparison.labels[0]}",
+        title=f"{metric}: difference to {comparison.against}",
         caption=caption,
     )
-
-
-def _curves(run: FinishedRun) -> dict[str, list[float]]:
-    """Read the curves of what was watched, on train and valid; fewer where the run has none."""
-    path = run.folder / results.CURVES_FILE
-    if run.objective is None or not path.is_file():
-        return {}
-    known = json.loads(path.read_text(encoding="utf-8"))
-    metric = run.objective.partition("/")[2]
-    return {
-        part: [float("nan") if value is None else value for value in known[f"{part}/{metric}"]]
-        for part in ("train", "valid")
-        if known.get(f"{part}/{metric}")
-    }

@@ -76,6 +76,12 @@ class FinishedRun:
         return self.identity.get("objective")
 
     @property
+    def fit_seconds(self) -> float | None:
+        """Seconds spent fitting, refits included; None where it was not measured."""
+        found = [self.metrics.get(f"seconds/{stage}") for stage in ("fit", "refit")]
+        return sum(one for one in found if one is not None) if found[0] is not None else None
+
+    @property
     def shown(self) -> str:
         """What a person can type to mean this run: its folder, below ``runs/`` where it is there."""
         return _shown(self.folder)
@@ -160,6 +166,11 @@ def open_run(folder: Path) -> FinishedRun:
     place = folder.absolute()
     if not (place / results.CONFIG_FILE).is_file():
         raise RunError(f"{place} holds no run.", f"Give the folder that holds {results.CONFIG_FILE}.")
+    if (place / results.EXPLORATION).is_file():
+        raise RunError(
+            f"{_shown(place)} is an exploration of a data set, not a run.",
+            f"Open {place / results.EXPLORATION} in a browser.",
+        )
     if not (place / results.METRICS_FILE).is_file():
         raise RunError(
             f"The run {_shown(place)} is not finished: it failed, was interrupted or still runs.",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import csv
+import io
 import numbers
 import re
 from collections.abc import Mapping, Sequence
@@ -16,6 +18,9 @@ from mfx.errors import DataError
 from mfx.files import write_text
 
 MEDIA = {".svg": "image/svg+xml", ".png": "image/png"}
+
+_WRITTEN = re.compile(r"([+-]?[\d,]*\.?\d+)?")
+"""A number that was written to a fixed number of digits, or nothing."""
 
 # Nothing but what stands in the file itself may be loaded; browsers enforce it.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -31,7 +36,7 @@ class Table:
         Headings.
     rows : sequence of sequences
         Cells. Texts stand as they are, whole numbers get thousands separators, other numbers four digits, None
-        stays empty.
+        stays empty. Texts that are numbers count as numbers.
     caption : str
         One line above the table.
     """
@@ -108,6 +113,30 @@ def cell(value: Any) -> str:
     return f"{number:.4g}" if abs(number) < 1000 else f"{number:,.1f}"
 
 
+def write_csv(path: Path, table: Table) -> None:
+    """Write the numbers of a table as CSV in UTF-8, atomically; what is not known stays empty.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be written.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(table.columns)
+    writer.writerows([[_bare(value) for value in row] for row in table.rows])
+    try:
+        write_text(path, text.getvalue())
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error.strerror}.", "Choose another folder.") from error
+
+
+def _bare(value: Any) -> Any:
+    if value is None or value != value:
+        return ""
+    return f"{value:.7g}" if isinstance(value, float) else value
+
+
 def render(page: Page) -> str:
     """Return a page as HTML; every text is escaped, every figure is inside.
 
@@ -181,6 +210,8 @@ def _table(table: Table) -> str:
 
 
 def _is_number(value: Any) -> bool:
+    if isinstance(value, str):
+        return bool(_WRITTEN.fullmatch(value))
     return value is None or (isinstance(value, numbers.Real) and not isinstance(value, bool))
 
 

@@ -21,7 +21,7 @@ thead th { border-bottom: 2px solid var(--soft); }
 th[scope=row] { font-weight: 500; }
 .number { text-align: right; }
 .figures { display: flex; flex-wrap: wrap; gap: 1.2rem; align-items: flex-start; margin: 1rem 0; }
-figure { margin: 0; flex: 1 1 24rem; max-width: 44rem; }
+figure { margin: 0; flex: 1 1 32rem; max-width: 44rem; min-width: 0; }
 figure.broad { flex-basis: 100%; max-width: none; }
 /* Figures are drawn on white, so they keep a white sheet in the dark. */
 figure img { display: block; width: 100%; height: auto; background: #fff; border: 1px solid var(--line);

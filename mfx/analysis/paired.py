@@ -1,12 +1,15 @@
 """Paired tests over users: whether the difference between two models is more than chance.
 
-Users are the unit: the ratings of one user are no independent observations. Everything here works on arrays.
+Users are the unit: the ratings of one user are no independent observations. Where a model was fitted with several
+seeds, its fits are draws, and are resampled too. Everything here works on arrays.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -92,15 +95,20 @@ class Difference:
         return side != 0 and side == self.ranks and self.p_corrected < ALPHA
 
 
+Draws: TypeAlias = Sequence[PerUser]
+"""A metric of the fits of one model, an entry for each seed that it was fitted with."""
+
+
 def differences(
-    pairs: Sequence[tuple[PerUser, PerUser]], seed: int, *, resamples: int = RESAMPLES, confidence: float = CONFIDENCE
+    pairs: Sequence[tuple[Draws, Draws]], seed: int, *, resamples: int = RESAMPLES, confidence: float = CONFIDENCE
 ) -> list[Difference]:
     """Compare pairs of models over the same users, all by the same resamples, and correct for their number.
 
     Parameters
     ----------
-    pairs : sequence of (PerUser, PerUser)
-        The model and the one it is compared with; all over the same users.
+    pairs : sequence of (Draws, Draws)
+        The model and the one it is compared with; all over the same users. The value of a model is the mean over its
+        fits.
     seed : int
         Of the resamples.
     resamples : int
@@ -111,31 +119,49 @@ def differences(
     Returns
     -------
     list of Difference
-        One a pair. The interval is that of the metric itself (Efron's percentile bootstrap, clusters are users);
-        the rank test asks whether a typical user is better off, and Holm's correction covers all pairs.
+        One a pair. The interval is that of the metric itself (Efron's percentile bootstrap; clusters are users, and
+        beside them fits); the rank test asks whether a typical user is better off, and Holm's correction covers all
+        pairs.
 
     Raises
     ------
     MetricError
-        If the pairs are over different users.
+        If the pairs are over different users, or a model has no fit.
     """
     if not pairs:
         return []
-    sizes = {side.totals.size for pair in pairs for side in pair}
-    if len(sizes) != 1 or any(not np.array_equal(one.has, other.has) for one, other in pairs):
-        raise MetricError("Two models were scored on different users.", "Compare runs on the same split.")
+    _check(pairs)
     samples = _resampled(pairs, seed, resamples)
     tail = 100.0 * (1.0 - confidence) / 2.0
     found = []
     for (one, other), sample in zip(pairs, samples.T, strict=True):
-        users = int(one.has.sum())
+        has = one[0].has
+        users = int(has.sum())
         low, high, p, ranks = float("nan"), float("nan"), float("nan"), 0
         if users >= FEWEST_USERS:
             low, high = (float(end) for end in np.nanpercentile(sample, [tail, 100.0 - tail]))
-            p, ranks = signed_rank((one.means() - other.means())[one.has])
-        found.append(Difference(one.value() - other.value(), low, high, p, users, ranks))
+            p, ranks = signed_rank((_means(one) - _means(other))[has])
+        found.append(Difference(_value(one) - _value(other), low, high, p, users, ranks))
     corrected = holm(np.array([one.p for one in found]))
     return [replace(one, p_corrected=float(p)) for one, p in zip(found, corrected, strict=True)]
+
+
+def _check(pairs: Sequence[tuple[Draws, Draws]]) -> None:
+    fits = [[*one, *other] for one, other in pairs if one and other]
+    sizes = {fit.totals.size for some in fits for fit in some}
+    if len(fits) < len(pairs) or len(sizes) != 1:
+        raise MetricError("Two models were scored on different users.", "Compare runs on the same split.")
+    if any(not np.array_equal(some[0].has, fit.has) for some in fits for fit in some[1:]):
+        raise MetricError("Two models were scored on different users.", "Compare runs on the same split.")
+
+
+def _value(draws: Draws) -> float:
+    return float(np.mean([fit.value() for fit in draws]))
+
+
+def _means(draws: Draws) -> DoubleArray:
+    means: DoubleArray = np.mean([fit.means() for fit in draws], axis=0)
+    return means
 
 
 def signed_rank(values: DoubleArray) -> tuple[float, int]:
@@ -162,23 +188,46 @@ def holm(p: DoubleArray) -> DoubleArray:
     return corrected
 
 
-def _resampled(pairs: Sequence[tuple[PerUser, PerUser]], seed: int, resamples: int) -> DoubleArray:
-    """Return the difference of every pair in every resample of users; shape (resamples, pairs)."""
+def _resampled(pairs: Sequence[tuple[Draws, Draws]], seed: int, resamples: int) -> DoubleArray:
+    """Return the difference of every pair in every resample of users and fits; shape (resamples, pairs)."""
     sides = [side for pair in pairs for side in pair]
-    users = sides[0].totals.size
-    totals = np.stack([side.totals for side in sides], axis=1)
-    counts = np.stack([side.counts for side in sides], axis=1)
-    roots = np.array([side.root for side in sides])
-    rng = np.random.default_rng(seed)
+    fits = [fit for side in sides for fit in side]
+    users = fits[0].totals.size
+    totals = np.stack([fit.totals for fit in fits], axis=1)
+    counts = np.stack([fit.counts for fit in fits], axis=1)
+    roots = np.array([fit.root for fit in fits])
+    rng, of_fits = np.random.default_rng(seed), np.random.default_rng([seed, 1])
     step = max(1, _CELLS // max(users, 1))
-    values = np.empty((resamples, len(sides)))
+    values = np.empty((resamples, len(fits)))
     for start in range(0, resamples, step):
         rows = min(step, resamples - start)
         drawn = np.stack([np.bincount(rng.integers(users, size=users), minlength=users) for _ in range(rows)])
         weights = drawn.astype(np.float64)
         ratio = _metric(weights @ totals, weights @ counts, False)
         values[start : start + rows] = np.where(roots, np.sqrt(np.maximum(ratio, 0.0)), ratio)
-    return np.asarray(values[:, 0::2] - values[:, 1::2])
+    ends = np.cumsum([0, *map(len, sides)])
+    chosen = np.stack([_drawn(values[:, a:b], of_fits) for a, b in itertools.pairwise(ends.tolist())], axis=1)
+    return np.asarray(chosen[:, 0::2] - chosen[:, 1::2])
+
+
+def _drawn(values: DoubleArray, rng: np.random.Generator) -> DoubleArray:
+    """Draw the fits of one model with replacement in every resample, and take their mean.
+
+    Parameters
+    ----------
+    values : float64 array, shape (resamples, fits)
+
+    Notes
+    -----
+    The mean of n draws out of n has only (n - 1) / n of the variance of the mean of n fits, which tells with a few
+    seeds; deviations are stretched by as much.
+    """
+    resamples, fits = values.shape
+    mean: DoubleArray = values.mean(axis=1)
+    if fits == 1:
+        return mean
+    picked = np.take_along_axis(values, rng.integers(fits, size=(resamples, fits)), axis=1).mean(axis=1)
+    return np.asarray(mean + np.sqrt(fits / (fits - 1)) * (picked - mean))
 
 
 def _metric(totals: DoubleArray, counts: DoubleArray, root: bool) -> DoubleArray:

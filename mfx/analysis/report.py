@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from mfx import compose, results
-from mfx.analysis import compare_files
+from mfx.analysis import compare_files, pipeline
 from mfx.analysis.compare import Comparison, Tested, compare
 from mfx.analysis.finished_run import RUNS, FinishedRun
 from mfx.analysis.page import Page, Picture, Section, Table, write
 from mfx.analysis.report_study import study_sections
 from mfx.analysis.same_split import label
+from mfx.analysis.side_by_side import numbers
 
 FOLDER = "reports"
 PARTS = ("train", "valid", "test")
@@ -47,14 +48,16 @@ def make(runs: Sequence[FinishedRun], study: Path | None, typed: str, root: Path
         If a run cannot be scored again, because its data changed or it kept no model.
     """
     labels = label(runs)
+    title = study.name if study is not None else " · ".join(labels[:4]) + (" ..." if len(labels) > 4 else "")
+    digest = hashlib.blake2b("\n".join(str(run.folder) for run in runs).encode(), digest_size=3).hexdigest()
+    place = root.absolute() / FOLDER / f"{results.safe_name(title)[:60]}_{digest}"
     sections = [] if study is None else study_sections(study)
     for group in _groups(runs):
         sections += _group(group, labels, runs)
+    sections += _stages(runs, labels, place)
     sections.append(_again(runs, labels))
-    title = study.name if study is not None else " · ".join(labels[:4]) + (" ..." if len(labels) > 4 else "")
     page = Page(title, _question(runs, study), sections, _settings(runs), typed)
-    digest = hashlib.blake2b("\n".join(str(run.folder) for run in runs).encode(), digest_size=3).hexdigest()
-    return write(page, root.absolute() / FOLDER / f"{results.safe_name(title)[:60]}_{digest}.html")
+    return write(page, place.with_name(f"{place.name}.html"))
 
 
 def _groups(runs: Sequence[FinishedRun]) -> list[list[FinishedRun]]:
@@ -83,8 +86,6 @@ def _question(runs: Sequence[FinishedRun], study: Path | None) -> str:
 def _group(group: list[FinishedRun], labels: Sequence[str], runs: Sequence[FinishedRun]) -> list[Section]:
     names = [labels[list(runs).index(run)] for run in group]
     outcome = compare(group) if len(group) > 1 else None
-    if outcome is not None:
-        outcome.labels[:] = names if len(set(names)) == len(names) else outcome.labels
     first = group[0]
     where = f"{first.identity.get('data', first.config['dataset']['name'])}, {first.config['split']['name']} split"
     sections = [_numbers(group, names, where), _data(first, where)]
@@ -94,23 +95,6 @@ def _group(group: list[FinishedRun], labels: Sequence[str], runs: Sequence[Finis
 
 
 def _numbers(group: Sequence[FinishedRun], names: Sequence[str], where: str) -> Section:
-    metrics = list(
-        dict.fromkeys(key.partition("/")[2] for run in group for key in run.metrics if key.startswith("test/"))
-    )
-    rows = []
-    for run, name in zip(group, names, strict=True):
-        seconds = [run.metrics[f"seconds/{one}"] for one in ("fit", "refit") if f"seconds/{one}" in run.metrics]
-        epochs = run.metrics.get("fit/best_epoch")
-        rows.append(
-            [
-                name,
-                _own_settings(run),
-                None if epochs is None else int(epochs),
-                *(_four(run.metrics.get(f"test/{metric}")) for metric in metrics),
-                f"{sum(seconds):.2f}" if seconds else "",
-            ]
-        )
-    columns = ["run", "model", "epochs", *metrics, "seconds"]
     prose = [
         "Scores on test, once. "
         + (
@@ -119,12 +103,7 @@ def _numbers(group: Sequence[FinishedRun], names: Sequence[str], where: str) -> 
             else "Runs with refit=false are scored as fitted on train."
         )
     ]
-    return Section(f"Numbers: {where}", prose, [Table(columns, rows, "Seconds are those of fitting, refits included.")])
-
-
-def _own_settings(run: FinishedRun) -> str:
-    words = compose.command(run.config).split(" ")
-    return " ".join(word.removeprefix("model=").removeprefix("model.") for word in words if word.startswith("model"))
+    return Section(f"Numbers: {where}", prose, [numbers(group, names)])
 
 
 def _data(run: FinishedRun, where: str) -> Section:
@@ -163,9 +142,9 @@ def _differences(outcome: Comparison) -> list[Section]:
     folder = compare_files.folder_of(outcome.runs)
     pictures = [Picture(path, _alt(path), "") for path in compare_files.write(outcome, folder)]
     whole = Table(
-        ["metric", "run", "difference", "95% interval", "p (Holm)", "users", "verdict"],
+        ["metric", "model", "difference", "95% interval", "p (Holm)", "users", "verdict"],
         [[one.metric, *_cells(one)] for one in outcome.tests],
-        f"Each run against {outcome.labels[0]}, on all of test.",
+        f"Each model against {outcome.against}, on all of test.",
     )
     rules = Table(
         ["slice", "rule", "ratings", "users"],
@@ -173,12 +152,12 @@ def _differences(outcome: Comparison) -> list[Section]:
         "Parts of test.",
     )
     sliced = Table(
-        ["slice", "metric", "run", "difference", "95% interval", "p (Holm)", "users", "verdict"],
+        ["slice", "metric", "model", "difference", "95% interval", "p (Holm)", "users", "verdict"],
         [[one.where, one.metric, *_cells(one)] for one in outcome.slice_tests],
-        f"Each run against {outcome.labels[0]}, on parts of test.",
+        f"Each model against {outcome.against}, on parts of test.",
     )
     return [
-        Section(f"Differences to {outcome.labels[0]}", [*outcome.protocol[1:], *outcome.notes], [whole], pictures),
+        Section(f"Differences to {outcome.against}", [*outcome.protocol[1:], *outcome.notes], [whole], pictures),
         Section("Differences on parts of test", [], [rules, sliced]),
     ]
 
@@ -186,15 +165,25 @@ def _differences(outcome: Comparison) -> list[Section]:
 def _cells(one: Tested) -> list[Any]:
     found = one.difference
     none = found.low != found.low
-    verdict = "no difference found" if one.better is None else "better" if one.better else "worse"
     return [
         one.run,
         f"{found.value:+.4f}",
         "too few users" if none else f"{found.low:+.4f} to {found.high:+.4f}",
         "" if none else ("<.001" if found.p_corrected < 0.001 else f"{found.p_corrected:.3f}"),
         found.users,
-        verdict,
+        one.verdict,
     ]
+
+
+def _stages(runs: Sequence[FinishedRun], labels: Sequence[str], folder: Path) -> list[Section]:
+    """Tell what each stage took; the first run is drawn, into a folder beside the page."""
+    if not pipeline.steps(runs[0]):
+        return []
+    from mfx.figures.style import save_both
+
+    _, drawn = save_both(pipeline.draw(runs[0], labels[0]), folder / "pipeline")
+    alt = f"The stages of {labels[0]} as boxes with arrows between them, seconds and peak memory below each"
+    return [Section("Stages: seconds and memory", [], [pipeline.table(runs, labels)], [Picture(drawn, alt, wide=True)])]
 
 
 def _drawn(run: FinishedRun) -> list[Path]:
@@ -233,7 +222,3 @@ def _settings(runs: Sequence[FinishedRun]) -> dict[str, str]:
 def _fact(audit: dict[str, float], name: str) -> int | float | None:
     value = audit.get(name)
     return int(value) if value is not None and float(value).is_integer() else value
-
-
-def _four(value: float | None) -> str | None:
-    return None if value is None else f"{value:.4f}"

@@ -116,6 +116,8 @@ def _out_of_mlflow(wanted: str, tracked: list[Tracked], root: Path) -> FinishedR
     study = one.tags.get("study")
     if study is not None:
         return _best_of(study, root)
+    if one.tags.get("explore") == "true":
+        raise RunError(f"{label} is an exploration of a data set.", "Name a run: mfx explore fits no model.")
     if "trial" in one.tags:
         raise RunError(f"{label} is a trial of a sweep, and trials keep no model.", f"Write run='{BEST_OF}STUDY'.")
     if one.status != "FINISHED":
@@ -140,13 +142,14 @@ def _name_in(folder: Path) -> str:
 
 
 def _folders(root: Path) -> Iterator[Path]:
-    """Walk over the folders of runs; MLflow's copies of them and trials of sweeps are none."""
+    """Walk over the folders of runs; MLflow's copies of them, trials of sweeps and explorations are none."""
     top = root.absolute()
     for place, inner, files in os.walk(top):
         folder = Path(place)
         if results.CONFIG_FILE in files and folder != top:
             inner.clear()
-            yield folder
+            if results.EXPLORATION not in files:
+                yield folder
         elif len(folder.relative_to(top).parts) >= DEPTH or folder.name == "trials":
             inner.clear()
         elif folder == top:

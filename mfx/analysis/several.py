@@ -26,14 +26,19 @@ def expand(reference: str, root: Path = RUNS) -> list[FinishedRun]:
     folder = next((place for place in _places(wanted, root) if (place / results.PARENT_FILE).is_file()), None)
     if folder is None or (folder / results.STUDY_FILE).is_file():
         return [find(wanted, root)]
-    found = [
+    found = runs_of(folder)
+    if not found:
+        raise RunError(f"No run of the sweep {folder} came to its end.", "Look at the run.log of one of them.")
+    return found
+
+
+def runs_of(folder: Path) -> list[FinishedRun]:
+    """Open the runs of a sweep that came to their end, in the order of their numbers."""
+    return [
         open_run(place)
         for place in sorted(folder.iterdir(), key=results.by_number)
         if (place / results.CONFIG_FILE).is_file() and (place / results.METRICS_FILE).is_file()
     ]
-    if not found:
-        raise RunError(f"No run of the sweep {folder} came to its end.", "Look at the run.log of one of them.")
-    return found
 
 
 def _places(wanted: str, root: Path) -> list[Path]:

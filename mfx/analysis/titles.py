@@ -21,6 +21,8 @@ CLOSE, VERY_CLOSE, LEAD = 0.7, 0.85, 0.05
 """Likeness (difflib's ratio) from which a title is suggested; from which it is taken, and by how much it must lead."""
 
 _YEAR = re.compile(r"\s*\((\d{4})(?:[-–]\d{0,4})?\)\s*$")
+_BARE_YEAR = re.compile(r"[\s,(]+((?:18|19|20)\d{2})\)?\s*$")
+_INITIALS = re.compile(r"\b([^\W\d_]) (?=[^\W\d_]\b)")
 _ALIAS = re.compile(r"\(([^()]*)\)")
 _ARTICLE = "the|an?|las?|les?|los?|el|il|gli|une?|der|die|das|ein|den|det|os?"
 _TRAILING = re.compile(rf",\s*(?:(?:{_ARTICLE})|l')\s*$")
@@ -69,7 +71,8 @@ class TitleIndex:
         """Find the one item that is meant.
 
         Tried in turn: ``id:RAW``; the whole title (articles, case, accents, punctuation and Roman numerals aside);
-        its beginning; words in a row; all words; any part; a close spelling. The year, in parentheses, is optional.
+        its beginning; words in a row; all words; any part; a close spelling of the title or its beginning. The year
+        is optional.
 
         Raises
         ------
@@ -90,6 +93,9 @@ class TitleIndex:
             return Match(text, bare, True)
         name, year = normal_title(wanted)
         found, exact = self._by_title(name, year)
+        typed = None if found or year else _BARE_YEAR.search(wanted)
+        if typed is not None:
+            found, exact = self._by_title(_normal(wanted[: typed.start()]), typed[1])
         if bare is not None and bare not in found:
             found, exact = ([*found, bare], True) if exact else ([bare], True)
         if len(found) == 1:
@@ -116,6 +122,15 @@ class TitleIndex:
         return dict(names)
 
     @functools.cached_property
+    def _own_names(self) -> dict[str, list[int]]:
+        """Items by their first normal name: that of the title without what stands in parentheses."""
+        own: dict[str, list[int]] = defaultdict(list)
+        for index, title in enumerate([] if self._catalogue.titles is None else self._catalogue.titles.tolist()):
+            for name in normal_names(title)[:1]:
+                own[name].append(index)
+        return dict(own)
+
+    @functools.cached_property
     def _years(self) -> list[str]:
         titles = self._catalogue.titles
         found = [] if titles is None else [_YEAR.search(title) for title in titles.tolist()]
@@ -133,25 +148,38 @@ class TitleIndex:
             lambda other: len(name) >= 3 and name in other,
         )
         for way in ways if name else ():
-            found = self._ordered(index for other, items in self._names.items() if way(other) for index in items)
-            found = [index for index in found if year in ("", self._years[index])]
-            if found:
-                return found, False
+            for names in (self._own_names, self._names):
+                found = self._ordered(index for other, items in names.items() if way(other) for index in items)
+                found = [index for index in found if year in ("", self._years[index])]
+                if found:
+                    return found, False
         return [], False
 
     def _by_spelling(self, text: str, name: str, year: str) -> Match:
-        close = difflib.get_close_matches(name, self._names, n=CANDIDATES, cutoff=CLOSE)
-        found = self._ordered(index for other in close for index in self._names[other])
+        spellings = self._spellings(len(name.split())) if name else {}
+        close = difflib.get_close_matches(name, spellings, n=CANDIDATES, cutoff=CLOSE)
+        found = self._ordered(index for other in close for index in spellings[other])
         likely = [index for index in found if year in ("", self._years[index])]
         likeness = [difflib.SequenceMatcher(None, other, name).ratio() for other in close] + [0.0]
-        if likely and close and likeness[0] >= VERY_CLOSE and likeness[0] - likeness[1] >= LEAD:
-            best = [index for index in likely if index in self._names[close[0]]]
+        clear = likeness[0] >= VERY_CLOSE and likeness[0] - likeness[1] >= LEAD
+        # A slip of the keyboard makes no second part of a first.
+        if likely and clear and _numbers(close[0]) == _numbers(name):
+            best = [index for index in likely if index in spellings[close[0]]]
             if len(best) == 1:
                 return Match(text, best[0], False)
         if year:
             found = self._by_title(name, "")[0] or found
         hint = f"Close: {self._listed(found)}." if found else "Write a part of the title, or id: and its id."
         raise UnknownItem(f"There is no item called '{text.strip()}'.", hint)
+
+    def _spellings(self, words: int) -> dict[str, list[int]]:
+        """Items by what may have been meant: whole names, and the beginnings of longer ones, so many words long."""
+        beginnings: dict[str, list[int]] = defaultdict(list)
+        for name, items in self._names.items():
+            parts = name.split()
+            if len(parts) > words:
+                beginnings[" ".join(parts[:words])] += items
+        return {**beginnings, **self._names}
 
     def _by_id(self, raw: str) -> int:
         index = self._index_of(raw)
@@ -208,5 +236,9 @@ def normal_names(title: str) -> list[str]:
 def _normal(name: str) -> str:
     plain = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c)).casefold()
     plain = re.sub(r"['’`]", "", _TRAILING.sub("", plain.strip()).replace("&", " and "))
-    words = re.sub(r"[\W_]+", " ", plain).strip()
+    words = _INITIALS.sub(r"\1", re.sub(r"[\W_]+", " ", plain).strip())
     return " ".join(_ROMAN.get(word, word) for word in _LEADING.sub("", words).split())
+
+
+def _numbers(name: str) -> list[str]:
+    return [word for word in name.split() if any(map(str.isdigit, word))]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from mfx.compose import ConfigError
 from mfx.errors import did_you_mean
@@ -44,6 +45,23 @@ class Given:
 
     def __getitem__(self, name: str) -> Any:
         return self.values[name]
+
+
+class FlagParser(argparse.ArgumentParser):
+    """A parser of flags whose complaints are errors of one line."""
+
+    flags: Sequence[str] = ()
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse what was typed.
+
+        Raises
+        ------
+        ConfigError
+        """
+        wrong = message.partition(": ")[2].split()[:1] if "unrecognized" in message else []
+        hint = did_you_mean(wrong[0], self.flags) if wrong else f"See {self.prog} --help."
+        raise ConfigError(f"{message[:1].upper()}{message[1:]}.", hint)
 
 
 def parse(command: str, options: Mapping[str, Option], arguments: Sequence[str], *, json: bool = True) -> Given:

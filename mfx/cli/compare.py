@@ -18,8 +18,8 @@ HELP = """\
 mfx compare RUN RUN [RUN ...] [metrics=NAME,NAME] [seed=42] [--json]
 
 Compares finished runs on the same split with the first one: settings that differ, metrics on test, and for each metric
-an interval (bootstrap over users) and a rank test (Wilcoxon, corrected by Holm); on slices of test as well. Figures
-and numbers go to runs/comparisons/.
+an interval (bootstrap over users) and a rank test (Wilcoxon, corrected by Holm); on slices of test as well. Runs that
+differ in their seed only count as fits of one model. Figures and numbers go to runs/comparisons/.
 
 RUN is a run's folder or the end of its name, its id in MLflow, its name, last, a study (its best run), or the folder
 of a sweep (all of its runs).
@@ -100,7 +100,7 @@ def _show(outcome: Comparison, folder: Path) -> None:
     for place, (label, scores) in enumerate(zip(outcome.labels, outcome.scores, strict=True)):
         cells = [values[place] or "-" for values in outcome.settings.values()]
         cells += [f"{scores.values[name]:.4f}" if name in scores.values else "-" for name in names]
-        seconds = outcome.seconds(place)
+        seconds = outcome.runs[place].fit_seconds
         table.add_row(label, *cells, "-" if seconds is None else f"{seconds:.1f}")
     wide.print(table)
     print("\n".join(outcome.protocol[2:]))
@@ -121,7 +121,7 @@ def _tests(tests: list[Tested], first: str, outcome: Comparison) -> Table:
     table.add_column(first if first != "slice" or several else f"{outcome.main[0]} on")
     if several:
         table.add_column("metric")
-    table.add_column("run")
+    table.add_column("model")
     for name in ("difference", "95% interval", "p (Holm)", "users"):
         table.add_column(name, justify="right")
     table.add_column("")
@@ -130,9 +130,5 @@ def _tests(tests: list[Tested], first: str, outcome: Comparison) -> Table:
         interval = "too few users" if found.low != found.low else f"{found.low:+.4f} to {found.high:+.4f}"
         p = "" if found.p_corrected != found.p_corrected else f"{found.p_corrected:.3f}".replace("0.000", "<.001")
         cells = [one.where, *([one.metric] if several else [])] if first == "slice" else [one.metric]
-        table.add_row(*cells, one.run, f"{found.value:+.4f}", interval, p, f"{found.users:,}", _verdict(one))
+        table.add_row(*cells, one.run, f"{found.value:+.4f}", interval, p, f"{found.users:,}", one.verdict)
     return table
-
-
-def _verdict(one: Tested) -> str:
-    return "no difference found" if one.better is None else "better" if one.better else "worse"

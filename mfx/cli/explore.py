@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from mfx.cli import progress
+from mfx.cli.arguments import FlagParser
 from mfx.cli.list import tell_left_out
-from mfx.compose import ConfigError
-from mfx.errors import did_you_mean
 
 if TYPE_CHECKING:
     from mfx.analysis.explore.study import Explored
 
 FLAGS = ("--json", "--debug", "--config-dir", "--cfg", "--help")
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        wrong = message.rpartition(":")[2].split()[-1:] if "unrecognized" in message else []
-        hint = did_you_mean(wrong[0], FLAGS) if wrong else "See mfx explore --help."
-        raise ConfigError(f"{message[:1].upper()}{message[1:]}.", hint)
 
 
 def main(arguments: list[str]) -> int:
@@ -47,8 +38,8 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+def _parser() -> FlagParser:
+    parser = FlagParser(
         prog="mfx explore",
         usage="mfx explore [dataset=NAME] [split=NAME] [explore.SETTING=VALUE ...] [options]",
         description="Show what is in a data set: figures, their numbers, and one page that needs no network.",
@@ -56,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
         "seed, tracking, experiment_name, run_name, tags.NAME. Example: mfx explore dataset=ml_1m split=random",
         allow_abbrev=False,
     )
+    parser.flags = FLAGS
     parser.add_argument("overrides", nargs="*", metavar="NAME=VALUE", help="choices and settings, as for a run")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON, and nothing else")
     parser.add_argument("--cfg", choices=("job",), help="show the configuration and do nothing")

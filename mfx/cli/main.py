@@ -91,6 +91,12 @@ def _dispatch(arguments: list[str], debug: bool) -> int:
     if command in COMMANDS:
         status: int = importlib.import_module(f"mfx.cli.{command}").main(rest[1:])
         return status
+    if command.isidentifier() and command != "sweep":
+        from mfx.compose import ConfigError
+        from mfx.errors import did_you_mean
+
+        hint = did_you_mean(command, [*COMMANDS, "sweep", "ui"])
+        raise ConfigError(f"There is no command '{command}'.", f"{hint} Settings are written name=value.")
     if command == "sweep":
         from mfx.cli import search
 

@@ -125,7 +125,7 @@ def task(config: Any) -> float | None:
 def _job(config: Any, directory: Path, overrides: list[str]) -> float | None:
     """One run of a sweep: its failure is told at once, and kept in its folder for the end."""
     began = time.perf_counter()
-    if config.run_name is None:
+    if not sweep.is_named(overrides):
         config.run_name = sweep.name_of(directory, overrides, compose.label(config))
     try:
         result = _execute(compose.build(config), directory, sweep.parent_of(directory))

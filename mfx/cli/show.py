@@ -55,16 +55,16 @@ def sweep(summary: Summary) -> None:
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("runs of")
     table.add_column("n", justify="right")
-    for name in names:
+    for name in (*names, "seconds"):
         table.add_column(name, justify="right")
     for group in summary.groups:
         cells = [_spread(group.mean.get(name), group.spread.get(name)) for name in names]
-        table.add_row(group.label, str(group.runs), *cells)
+        table.add_row(group.label, str(group.runs), *cells, _fitting(group.mean))
     if summary.groups:
         # Never cut: where the output is no terminal, lines may be as long as they need to be.
-        print("Mean ± spread over seeds and folds")
+        print("Mean ± spread over seeds and folds; seconds are those of fitting, refits included")
         console = Console()
-        Console(width=max(console.width, 20 + 18 * (len(names) + 1)) if not console.is_terminal else None).print(table)
+        Console(width=max(console.width, 20 + 18 * (len(names) + 2)) if not console.is_terminal else None).print(table)
     print(f"Files:   {summary.directory}")
     print(f"Tracked: {summary.where}")
 
@@ -96,6 +96,11 @@ def search(outcome: Outcome) -> None:
     print(f"Again:   {outcome.command}")
     print(f"Files:   {outcome.folder}")
     print(f"Tracked: {outcome.where}")
+
+
+def _fitting(mean: dict[str, float]) -> str:
+    found = [mean[name] for name in ("seconds/fit", "seconds/refit") if name in mean]
+    return f"{sum(found):.1f}" if found else ""
 
 
 def _share(pair: tuple[str, float]) -> tuple[float, str]:

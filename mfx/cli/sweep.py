@@ -73,6 +73,11 @@ def what(directory: Path, overrides: Sequence[str]) -> str:
     return " ".join([one for one in overrides if one.partition("=")[0] in swept] or overrides) or "defaults"
 
 
+def is_named(overrides: Sequence[str]) -> bool:
+    """Whether a name for runs was typed; that of a named experiment is one run's, and a sweep has many."""
+    return any(one.partition("=")[0] == "run_name" for one in overrides)
+
+
 def name_of(directory: Path, overrides: Sequence[str], label: str) -> str | None:
     """Name a run of a sweep after what sets it apart, such as ``als_temporal factors=20``; None: its label says it."""
     parts = what(directory, overrides).split(" ")
@@ -108,7 +113,7 @@ def _open(config: Any, config_name: str) -> _OpenSweep:
     tracker = registry.create("tracking", node.pop("name"), node)
     swept = _swept(overrides)
     named = first["tags"].get("experiment", "sweep")
-    name = first["run_name"] or f"{named} {' '.join(swept.values())}".strip()
+    name = first["run_name"] if is_named(typed) else f"{named} {' '.join(swept.values())}".strip()
     tags = {"sweep": "true", **{str(key): str(value) for key, value in first["tags"].items()}}
     info = RunInfo(first["experiment_name"], name[:250], {"overrides": " ".join(overrides)}, tags, None, directory)
     tracked: TrackedRun = tracker.start(info)
@@ -189,6 +194,10 @@ def close(status: Literal["FINISHED", "FAILED", "KILLED"]) -> Summary:
     folder = sweep.directory / SUMMARY_FOLDER
     folder.mkdir(exist_ok=True)
     results.write_json(folder / "summary.json", summary.as_json())
+    if finished:
+        from mfx.analysis import several, side_by_side
+
+        sweep.tracked.set_tags({"description": side_by_side.write(several.runs_of(sweep.directory), folder)})
     sweep.tracked.log_folder(folder)
     sweep.tracked.set_tags({"runs": str(summary.jobs), "runs_failed": str(len(failures))})
     sweep.tracked.finish(status)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 
+from mfx.cli.arguments import FlagParser
+from mfx.cli.complain import complain
 from mfx.cli.server import HOST, check_port, run_until_interrupted
 from mfx.errors import MFXError, TrackingError
 from mfx.tracking.store import Store, locate
@@ -16,8 +17,8 @@ PAGE = "/#/experiments?workflowType=machine_learning"
 
 def main(argv: list[str]) -> int:
     """Run ``mfx ui`` with the given arguments until Ctrl-C; return the exit status."""
-    options = _parser().parse_args(argv)
     try:
+        options = _parser().parse_args(argv)
         store = locate(options.uri)
         if store.uri.startswith(("http://", "https://")):
             print(f"These runs are kept by a server with pages of its own: open {store.shown}")
@@ -30,16 +31,16 @@ def main(argv: list[str]) -> int:
         ready = f"Runs are shown at {address}{PAGE} (this machine only). Ctrl-C ends it."
         return run_until_interrupted(line, environment, f"{address}/health", ready)
     except MFXError as error:
-        if options.debug:
-            raise
-        print(f"{error.message}\n{error.hint}".rstrip(), file=sys.stderr)
-        return 1
+        return complain(error, "--debug" in argv)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="mfx ui", description="Show the runs in MLflow's pages, on this machine only. Ctrl-C ends it."
+def _parser() -> FlagParser:
+    parser = FlagParser(
+        prog="mfx ui",
+        description="Show the runs in MLflow's pages, on this machine only. Ctrl-C ends it.",
+        allow_abbrev=False,
     )
+    parser.flags = ("--port", "--uri", "--debug", "--help")
     parser.add_argument("--port", type=int, default=5000, help="port on 127.0.0.1 (default: 5000)")
     parser.add_argument("--uri", help="the run store (default: MLFLOW_TRACKING_URI, else runs/mlflow.db)")
     parser.add_argument("--debug", action="store_true", help="show a traceback with an error")

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import itertools
-import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from mfx.errors import DataError
-from mfx.figures.style import GRID, HEIGHT, INK, LINES, NORMAL, SMALL, new_figure, plain
+from mfx.figures.style import GRID, HEIGHT, INK, LINES, NORMAL, SMALL, new_figure, plain, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-LABEL = 42
-"""Characters of a bar's label at most."""
 
 
 def compact(value: float) -> str:
@@ -138,21 +134,13 @@ def ranking(
         axes.bar_label(bars, labels=written, fontsize=SMALL, color=INK, padding=4)
         axes.margins(x=0.16)
         plain_axis(axes, "x")
-    axes.set_yticks(list(places), [_cut(str(label)) for label in labels])
+    axes.set_yticks(list(places), [plain(shortened(str(label))) for label in labels])
     axes.set_ylim(len(labels) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False, axis="y")
     axes.grid(axis="x", color=GRID, linewidth=0.8)
     axes.set_xlabel(x_label, fontsize=NORMAL, color=INK)
     return figure
-
-
-def _cut(label: str) -> str:
-    if len(label) <= LABEL:
-        return plain(label)
-    short = textwrap.shorten(label, LABEL, placeholder=" …")
-    # One long word would leave nothing but the dots.
-    return plain(short if len(short) > 2 else f"{label[: LABEL - 1]}…")
 
 
 def _value(value: float) -> str:
@@ -215,7 +203,8 @@ def over_time(dates: Sequence[Any], counts: Sequence[int], *, marked: int = 3, t
     counts : sequence of int
         Ratings in each.
     marked : int
-        How many of the highest months, at least a year apart, get a mark, and their name where there is room.
+        How many months get a mark, and their name where there is room: the highest of all that are so within half
+        a year to both sides.
     title, caption : str
         See `mfx.figures.style.new_figure`.
 
@@ -239,11 +228,7 @@ def over_time(dates: Sequence[Any], counts: Sequence[int], *, marked: int = 3, t
             (dates[place], counts[place]),
             (0, 7),
             textcoords="offset points",
-            ha="center"
-            if 0.1 < place / max(1, len(dates) - 1) < 0.9
-            else "left"
-            if place < len(dates) / 2
-            else "right",
+            ha=_side(place, counts),
             fontsize=SMALL,
             color=INK,
             bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1},
@@ -256,18 +241,28 @@ def over_time(dates: Sequence[Any], counts: Sequence[int], *, marked: int = 3, t
     return figure
 
 
+def _side(place: int, counts: Sequence[int]) -> str:
+    """Say how the name of a month is aligned: away from the ends of the axis, and from higher months nearby."""
+    share, reach = place / max(1, len(counts) - 1), len(counts) // 10
+    left, right = counts[max(0, place - reach) : place], counts[place + 1 : place + 1 + reach]
+    if share < 0.1 or (max(left, default=0) > counts[place] and share < 0.9):
+        return "left"
+    return "right" if share > 0.9 or max(right, default=0) > counts[place] else "center"
+
+
 def _collide(place: int, other: int, counts: Sequence[int]) -> bool:
     """Whether the names of two months would lie on each other."""
     near = abs(place - other) < 0.22 * len(counts)
     return near and abs(counts[place] - counts[other]) < 0.07 * max(counts)
 
 
-def peaks(counts: Sequence[int], most: int, apart: int = 12) -> list[int]:
-    """Return the places of the highest counts, at least `apart` places from each other, the highest first."""
+def peaks(counts: Sequence[int], most: int, apart: int = 6) -> list[int]:
+    """Return the places of the highest counts, each the highest within `apart` places, the highest first."""
     chosen: list[int] = []
     for place in sorted(range(len(counts)), key=lambda one: (-counts[one], one)):
         if len(chosen) == most:
             break
-        if counts[place] > 0 and all(abs(place - other) >= apart for other in chosen):
+        near = counts[max(0, place - apart) : place + apart + 1]
+        if counts[place] == max(near) > 0 and all(abs(place - other) > apart for other in chosen):
             chosen.append(place)
     return chosen

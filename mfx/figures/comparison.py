@@ -77,7 +77,7 @@ def list_curves(curves: Mapping[str, Mapping[int, float]], *, title: str, captio
     axes.set_ylim(bottom=0)
     axes.set_xlim(left=0)
     axes.set_xlabel("Length of the list, k", fontsize=NORMAL, color=INK)
-    axes.set_ylabel("Precision@k", fontsize=NORMAL, color=INK)
+    axes.set_ylabel("Precision@k (share of the list)", fontsize=NORMAL, color=INK)
     _legend(axes)
     return figure
 

@@ -53,7 +53,7 @@ def learning_curve(
     _draw(axes, curves, last)
     _mark(axes, last, chosen, test)
     axes.set_ylabel(
-        f"{_shown(metric)} ({UNITS[metric]})" if metric in UNITS else _shown(metric), fontsize=NORMAL, color=INK
+        f"{shown(metric)} ({UNITS[metric]})" if metric in UNITS else shown(metric), fontsize=NORMAL, color=INK
     )
     _finish(axes)
     return figure
@@ -208,7 +208,7 @@ def dynamics(
 
     _check(steps)
     last = _check(curves)
-    names = ["Objective on train", *(f"{_shown(metric)} on {part}" for part in curves)]
+    names = ["Objective on train", *(f"{shown(metric)} on {part}" for part in curves)]
     figure, panels = new_panels(title, f"{caption} {_fall(steps)}", names, width=10.5, height=3.4)
     _draw_descent(panels[0], steps)
     panels[0].set_ylabel("")
@@ -220,7 +220,8 @@ def dynamics(
     return figure
 
 
-def _shown(metric: str) -> str:
+def shown(metric: str) -> str:
+    """Write a metric's name for people: ``RMSE``, ``NDCG@10``."""
     name, _, k = metric.partition("@")
     return name.upper() + (f"@{k}" if k else "")
 

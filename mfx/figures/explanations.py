@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mfx.errors import DataError
-from mfx.figures.style import INK, LINES, NORMAL, SMALL, new_figure
+from mfx.figures.style import INK, LINES, NORMAL, SMALL, new_figure, plain, shortened
 from mfx.interfaces import DoubleArray
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ BAR = 0.3
 """Inches of a bar with its gap."""
 FRAME = 1.3
 """Inches of title, axis and margins of a figure of bars."""
-LONGEST = 42
-"""Characters of a label; longer ones are cut."""
 HATCHES = ("", "///", "...")
 FILLS = (LINES[0].colour, LINES[5].colour, LINES[6].colour)
 
@@ -142,14 +140,8 @@ def named_points(
     return figure
 
 
-def shortened(label: str) -> str:
-    """Cut a long title in the middle, so that its year stays."""
-    end = label[-7:] if label.endswith(")") else ""
-    return label if len(label) <= LONGEST else f"{label[: LONGEST - 1 - len(end)].rstrip()}…{end}"
-
-
 def _bars(axes: Axes, labels: Sequence[str], axis: str) -> None:
-    axes.set_yticks(np.arange(len(labels)), [shortened(label) for label in labels])
+    axes.set_yticks(np.arange(len(labels)), [plain(shortened(label)) for label in labels])
     axes.set_ylim(len(labels) - 0.4, -0.6)
     axes.grid(visible=False, axis="y")
     axes.grid(visible=True, axis="x", color="#DDDDDD", linewidth=0.8)
@@ -168,7 +160,7 @@ def _place_labels(figure: Figure, axes: Axes, names: Sequence[str], places: Doub
     taken = [(x - r, y - r, x + r, y + r) for (x, y), r in zip(pixels, radius, strict=True)]
     inside = axes.get_window_extent()
     for place, name in enumerate(names):
-        width, height = 0.56 * SMALL * len(name) * scale, 1.25 * SMALL * scale
+        width, height = 0.62 * SMALL * len(name) * scale, 1.25 * SMALL * scale
         gap = radius[place] + 2 * scale
         options: list[tuple[float, int, tuple[float, float, float, float]]] = []
         for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1)):

@@ -26,6 +26,8 @@ WIDTH, HEIGHT = 6.4, 4.2
 DPI = 150
 SMALL, NORMAL, LARGE = 8.5, 10.0, 11.5
 INK, GREY, GRID = "#222222", "#595959", "#DDDDDD"
+LONGEST = 42
+"""Characters of a label; longer ones are cut."""
 COLOURS = "cividis"
 """Runs evenly from dark to light, so that it reads the same in grey."""
 
@@ -88,6 +90,31 @@ def new_panels(
         axes.set_title(plain(name), fontsize=NORMAL, color=INK, loc="left")
         _dress(axes)
     return figure, panels
+
+
+def new_rows(title: str, caption: str, heights: Sequence[float], *, width: float) -> tuple[Figure, list[Axes]]:
+    """Make a figure with sets of axes below each other, a title above all of them and a caption below.
+
+    Parameters
+    ----------
+    heights : sequence of float
+        Inches of each row.
+    title, caption, width
+        As in `new_figure`.
+    """
+    figure = _sheet(caption, width, sum(heights) + 0.4)
+    figure.suptitle(plain(title), fontsize=LARGE, color=INK, x=0.012, ha="left")
+    grid = figure.add_gridspec(len(heights), 1, height_ratios=list(heights))
+    rows = [figure.add_subplot(grid[place]) for place in range(len(heights))]
+    for axes in rows:
+        _dress(axes)
+    return figure, rows
+
+
+def shortened(label: str) -> str:
+    """Cut a long title so that its year stays."""
+    end = label[-7:] if label.endswith(")") else ""
+    return label if len(label) <= LONGEST else f"{label[: LONGEST - 1 - len(end)].rstrip()}…{end}"
 
 
 def plain(text: str) -> str:

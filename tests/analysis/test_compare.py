@@ -9,6 +9,7 @@ import mfx
 from mfx.analysis import compare_files, report
 from mfx.analysis.compare import compare
 from mfx.analysis.finished_run import FinishedRun, RunError
+from mfx.analysis.paired import differences
 from mfx.analysis.same_split import label
 from mfx.cli.main import main
 
@@ -61,6 +62,20 @@ def test_no_difference_between_two_seeds_of_one_model(runs):
     assert outcome.settings == {"seed": ["42", "7"]}
     assert [one.run for one in (*outcome.tests, *outcome.slice_tests) if one.better is not None] == []
     assert the_test(outcome, "rmse").difference.value != 0
+    assert [note for note in outcome.notes if "fits of one model with other seeds" in note] == outcome.notes
+    assert [one for one in outcome.tests if one.difference.certain] == []
+
+
+def test_runs_of_several_seeds_are_fits_of_one_model(runs):
+    outcome = compare([runs["bias"], runs["als"], runs["als again"]], metrics=["rmse"])
+    assert outcome.models == {"bias_temporal": [0], "als_temporal (2 seeds)": [1, 2]}
+    assert {one.run for one in (*outcome.tests, *outcome.slice_tests)} == {"als_temporal (2 seeds)"}
+    of_bias, *of_als = (one.values["rmse"] for one in outcome.scores)
+    found = the_test(outcome, "rmse")
+    assert found.better is True
+    assert found.difference.value == pytest.approx(sum(of_als) / 2 - of_bias)
+    assert outcome.as_json()["runs"][2]["model"] == "als_temporal (2 seeds)"
+    assert any("resamples of users and of fits" in line for line in outcome.protocol)
 
 
 def test_saved_models_score_what_their_runs_recorded(runs):
@@ -165,3 +180,21 @@ def test_mistakes_about_reports(runs, capsys):
     ):
         assert main(["report", *arguments]) in (1, 2)
         assert told in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_seeds_of_one_model_are_no_different_models_alone_or_together(place, monkeypatch):
+    folder, made = place
+    monkeypatch.chdir(folder)
+    metrics = ("tracking=console", "figures=false", "metrics=[rmse,recall@10,ndcg@10]")
+    fits = [FinishedRun(mfx.run("model=als", f"seed={seed}", *metrics).directory) for seed in range(1, 11)]
+    scores = []
+    for one, other in zip(fits[::2], fits[1::2], strict=True):
+        outcome = compare([one, other])
+        assert {found.better for found in (*outcome.tests, *outcome.slice_tests)} == {None}
+        scores += [found.per_user for found in outcome.scores]
+    # Without being told what they are, five fits are not taken for another model than the other five.
+    pairs = [([one[name] for one in scores[::2]], [one[name] for one in scores[1::2]]) for name in scores[0]]
+    assert [found for found in differences(pairs, seed=42) if found.certain] == []
+    (found,) = [one for one in compare([made["bias"], *fits]).tests if one.metric == "rmse"]
+    assert (found.run, found.better) == ("als_temporal (10 seeds)", True)

@@ -5,7 +5,7 @@ from mfx.analysis.explore import chapters, counts, liked, spread, study
 from mfx.analysis.explore.chapters import Context
 from mfx.analysis.explore.plan import ExploreSettings
 from mfx.analysis.explore.spread import PartCounts
-from mfx.analysis.page import Table
+from mfx.analysis.page import Table, write_csv
 from mfx.interfaces import Catalogue, Features, Ratings
 
 
@@ -111,5 +111,5 @@ def test_tiny_data_have_every_chapter(make):
 
 def test_csv_leaves_open_what_is_not_known(tmp_path):
     path = tmp_path / "new" / "a.csv"
-    study.write_csv(path, Table(["name", "x"], [["a,b", float("nan")], ["é\n", None], [np.int64(3), 0.1 + 0.2]]))
+    write_csv(path, Table(["name", "x"], [["a,b", float("nan")], ["é\n", None], [np.int64(3), 0.1 + 0.2]]))
     assert path.read_text(encoding="utf-8") == 'name,x\n"a,b",\n"é\n",\n3,0.3\n'

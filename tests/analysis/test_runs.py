@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import mfx
+from mfx.analysis.explore import study
 from mfx.analysis.runs import RunError, find, finished, studies
 from mfx.errors import DataError, ModelError
 
@@ -42,6 +43,15 @@ def test_a_run_is_found_by_whatever_is_at_hand(run, place):
         assert find(reference).folder == older.directory, reference
     assert find("last").folder == newer.directory
     assert [one.folder for one in finished()] == [newer.directory, older.directory]
+
+
+def test_an_exploration_is_no_run(run, place):
+    made = run("run_name=made")
+    explored = study.run("dataset=toy", "split=toy_split", "tracking=console")
+    assert find("last").folder == made.directory
+    assert find("made").folder == made.directory
+    with pytest.raises(RunError, match="is an exploration of a data set, not a run"):
+        find(str(explored.directory))
 
 
 def test_a_run_tells_its_settings_numbers_model_and_split(run):

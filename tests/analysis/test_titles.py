@@ -21,6 +21,8 @@ TITLES = {
     52: "Fast & Furious (2009)",
     60: "Blade Runner (1982)",
     70: "",
+    80: "E.T. the Extra-Terrestrial (1982)",
+    81: "And God Created Woman (Et Dieu... créa la femme) (1956)",
     300: "Quiz Show (1994)",
     400: "Unrelated (2001)",
 }
@@ -65,6 +67,13 @@ def found(text):
         ("Blade Runer", 60, False),
         ("Shindler's List", 50, False),
         ("chindler", 50, False),
+        ("Terminatr 2", 8, False),
+        ("Terminatr", 9, False),
+        ("The Matrix 1999", 3, True),
+        ("Hamlet, 1948", 21, True),
+        ("Hamlet (1948", 21, True),
+        ("ET", 80, False),
+        ("e.t.", 80, False),
     ],
 )
 def test_what_people_write_finds_the_item(text, item, exact):
@@ -90,6 +99,8 @@ def test_a_number_that_is_an_id_and_a_title_is_not_guessed():
     [
         ("The Matrix (1998)", "Close: Matrix, The (1999) [id 3]"),
         ("Terminater Too", "Close: "),
+        ("Rocy 3", "Close: Rocky II (1979)"),
+        ("Matrix 1998", "Close: Matrix, The (1999) [id 3]"),
         ("zzzz", "Write a part of the title"),
         ("id:77", "Ids of items go from 3 to 400"),
         ("id:abc", "Ids of items go from 3 to 400"),

@@ -171,6 +171,8 @@ def test_a_sweep_is_a_parent_with_children_and_groups(cli):
     runs = [json.loads(path.read_text())["test/rmse"] for path in sorted(folder.glob("*/metrics.json"))]
     assert sum(group["mean"]["test/rmse"] for group in groups) / 2 == pytest.approx(sum(runs) / 4)
     assert "±" in done.stdout
+    written = (folder / "summary" / "runs.csv").read_text().splitlines()
+    assert [line.split(",")[3] for line in written] == ["rmse", *(f"{value:.4f}" for value in runs)]
 
 
 def test_a_failing_run_does_not_stop_the_sweep(cli):

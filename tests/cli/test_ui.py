@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from mfx.cli import ui
+from mfx.cli.main import main
 from mfx.errors import TrackingError
 from mfx.interfaces import RunInfo
 from mfx.tracking.mlflow_tracker import MLflowTracker
@@ -57,6 +58,18 @@ def test_a_taken_port(capsys, tmp_path):
     said = capsys.readouterr().err
     assert f"Port {number} of 127.0.0.1 cannot be used" in said
     assert "--port" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [(["--prot", "80"], "Did you mean '--port'?"), (["extra"], "extra"), (["--port", "x"], "--help")],
+)
+def test_mistakes_cost_one_line(capsys, arguments, part):
+    assert main(["ui", *arguments]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("mfx: ")
+    assert part in said
+    assert said.count("\n") == 1
 
 
 @pytest.mark.parametrize("number", ["0", "70000"])

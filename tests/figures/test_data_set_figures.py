@@ -75,7 +75,7 @@ def test_bars_hold_the_numbers():
     (axes,) = FIGURES["ranking"].axes
     assert [bar.get_width() for bar in axes.patches] == [102929, 1]
     assert [text.get_text() for text in axes.texts] == ["102,929", "1"]
-    assert axes.get_yticklabels()[0].get_text().endswith("…")
+    assert axes.get_yticklabels()[0].get_text()[-8] == "…"
     assert axes.yaxis_inverted()
 
 
@@ -128,7 +128,8 @@ def test_compact_counts(value, text):
 
 def test_peaks_are_apart():
     counts = [0, 5, 9, 8, 0, 0, 7, 0]
-    assert bars.peaks(counts, 3, apart=3) == [2, 6]
+    assert bars.peaks(counts, 3, apart=2) == [2, 6]
+    assert bars.peaks(counts, 3, apart=3) == [2]  # beside 7 lies 8, which is higher
     assert bars.peaks(counts, 1) == [2]
     assert bars.peaks([0, 0], 3) == []
 

@@ -3,7 +3,8 @@ import pytest
 
 from mfx.errors import DataError
 from mfx.figures import save
-from mfx.figures.explanations import named_points, shortened, signed_bars, stacked_scores
+from mfx.figures.explanations import named_points, signed_bars, stacked_scores
+from mfx.figures.style import shortened
 
 TEXTS = {"title": "A title", "caption": "toy data, random split"}
 

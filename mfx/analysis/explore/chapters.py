@@ -156,7 +156,7 @@ def time(context: Context) -> Chapter:
     axis, per_month = found[0], found[1].tolist()
     dates: list[datetime.date] = axis.astype("datetime64[D]").tolist()
     named = ", ".join(f"{dates[place]:%B %Y} ({per_month[place]:,})" for place in bars.peaks(per_month, 3))
-    text = f"The busiest months, at least a year apart: {named}."
+    text = f"The busiest months, each the highest within half a year: {named}."
     draw = partial(bars.over_time, dates, per_month, title="Ratings per month", caption=context.whole)
     rows = list(zip(map(str, axis.tolist()), per_month, strict=True))
     numbers = Table(["month", "ratings"], [[month[:7], count] for month, count in rows])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,18 +13,15 @@ from mfx.analysis.explore.chapters import Context
 from mfx.analysis.explore.exhibits import Chapter, Exhibit
 from mfx.analysis.explore.plan import CHOICES, GROUP, ExplorePlan, plan
 from mfx.analysis.explore.spread import PartCounts
-from mfx.analysis.page import Page, Picture, Section, Table, write
-from mfx.errors import DataError
+from mfx.analysis.page import Page, Picture, Section, write, write_csv
 from mfx.experiment import Listener, announcing
-from mfx.files import write_text
 from mfx.interfaces import DataInfo, Ratings, RunInfo, Split
-from mfx.results import FIGURES, METRICS_FILE, new_directory, write_config, write_json
+from mfx.results import EXPLORATION, FIGURES, METRICS_FILE, new_directory, write_config, write_json
 from mfx.tracking import environment
 from mfx.tracking.background import BackgroundRun, opened
 from mfx.tracking.stages import StageClock
 from mfx.tracking.store import mask
 
-PAGE = "explore.html"
 TAG = "explore"
 """Tag of explorations in the tracker; its value is "true"."""
 
@@ -96,7 +91,7 @@ def execute(made: ExplorePlan, directory: Path, listener: Listener | None = None
             shown = _chapters(context, made.config["split"]["name"], rule, parts)
         with clock.stage("draw"):
             sections = [_section(chapter, directory / FIGURES) for chapter in shown]
-            page = write(_page(made, context, sections, flat), directory / PAGE)
+            page = write(_page(made, context, sections, flat), directory / EXPLORATION)
         metrics = {f"data/{name}": float(value) for name, value in facts.items() if not isinstance(value, str)}
         metrics |= clock.metrics()
         write_json(directory / METRICS_FILE, metrics)
@@ -157,30 +152,6 @@ def _written(exhibit: Exhibit, folder: Path) -> Picture | None:
     if exhibit.draw is None:
         return None
     return Picture(save_both(exhibit.draw(), folder / exhibit.name)[1], exhibit.alt, wide=exhibit.wide)
-
-
-def write_csv(path: Path, table: Table) -> None:
-    """Write the numbers of a table as CSV in UTF-8, atomically; what is not known stays empty.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be written.
-    """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(table.columns)
-    writer.writerows([[_plain(value) for value in row] for row in table.rows])
-    try:
-        write_text(path, text.getvalue())
-    except OSError as error:
-        raise DataError(f"{path} cannot be written: {error.strerror}.", "Choose another folder.") from error
-
-
-def _plain(value: Any) -> Any:
-    if value is None or value != value:
-        return ""
-    return f"{value:.7g}" if isinstance(value, float) else value
 
 
 def _page(made: ExplorePlan, context: Context, sections: Sequence[Section], flat: dict[str, str]) -> Page:
