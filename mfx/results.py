@@ -100,6 +100,14 @@ class Curves:
         """How many epochs there were."""
         return max(map(len, self.values.values()), default=0)
 
+    def points(self) -> list[tuple[int, dict[str, float]]]:
+        """List the numbers of each epoch with the epoch's number."""
+        of: dict[int, dict[str, float]] = {number: {} for number in range(1, self.epochs + 1)}
+        for name, values in self.values.items():
+            for number, value in enumerate(values, start=1):
+                of[number][name] = value
+        return list(of.items())
+
     def add(self, point: Mapping[str, float]) -> None:
         """Append the numbers of one more epoch."""
         for name, value in point.items():

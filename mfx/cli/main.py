@@ -30,6 +30,7 @@ MFX: an experiment framework for matrix-factorisation recommenders.
 
 Choices, in the order of the flow: dataset, split, model, tracking. Settings: model.factors=20, seed=3, refit=false,
 metrics=[rmse,ndcg@10], objective=ndcg@10, early_stopping.patience=3, experiment_name=mine, run_name=first.
+resume=true goes on with a run that was cut off; checkpoint_minutes=10 says how often the state of a fit is kept.
 
   mfx model=als split=random model.factors=20
   mfx -m model=bias,als seed=1,2,3

@@ -25,11 +25,15 @@ class Plan:
     Attributes
     ----------
     config : dict
-        The resolved configuration as plain values; every setting is there.
+        The resolved configuration as plain values; every setting that says what is done is there.
     metrics : dict of str to Metric
         By name as typed, such as ``"ndcg@10"``; the objective is among them.
     objective : str
         Metric on valid that early stopping watches and that the run returns.
+    resume : bool
+        Whether a run with the same configuration that was cut off goes on in place of a new one.
+    checkpoint_minutes : float
+        Minutes of fitting after which the state of the fit is kept; 0 keeps every epoch.
     """
 
     config: dict[str, Any]
@@ -42,6 +46,8 @@ class Plan:
     early_stopping: EarlyStopping
     refit: bool
     tracker: Tracker
+    resume: bool = False
+    checkpoint_minutes: float = 10.0
 
     @property
     def name(self) -> str:
@@ -83,6 +89,7 @@ def build(config: Any) -> Plan:
     plain = complete(config)
     made = {group: _create(group, plain[group]) for group in nodes.GROUPS}
     nodes.checked_seed(plain["seed"])
+    resume, checkpoint_minutes = plain.pop("resume"), nodes.checked_minutes(plain.pop("checkpoint_minutes"))
     objective = full_name(plain["objective"] or made["model"].objective)
     metrics = _metrics(plain["metrics"], objective, plain["evaluation"])
     _check_objective(objective, metrics[objective], plain["model"]["name"], made["model"])
@@ -97,6 +104,8 @@ def build(config: Any) -> Plan:
         early_stopping=EarlyStopping(**plain["early_stopping"]),
         refit=plain["refit"],
         tracker=made["tracking"],
+        resume=resume,
+        checkpoint_minutes=checkpoint_minutes,
     )
 
 

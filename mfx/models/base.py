@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
@@ -58,6 +58,7 @@ class Recommender(Component, abc.ABC):
     name: ClassVar[str]
     state_names: ClassVar[tuple[str, ...]] = ()
     """Names of the fitted arrays (each ends in an underscore) that `state`, `save` and `load` carry."""
+    _left_off = None
 
     def fit(self, train: Ratings, *, on_epoch: OnEpoch | None = None) -> Self:
         """Learn from ratings.
@@ -82,6 +83,7 @@ class Recommender(Component, abc.ABC):
             raise ModelError(f"{self.name} cannot be fitted: there are no ratings.")
         self.set_context(train.catalogue, train.scale, Seen(train.user_indptr, train.items, train.item_counts))
         self.learn(train, on_epoch)
+        self._left_off = None
         return self
 
     def set_context(self, catalogue: Catalogue, scale: RatingScale, seen: Seen) -> None:
@@ -92,7 +94,10 @@ class Recommender(Component, abc.ABC):
 
     @abc.abstractmethod
     def learn(self, train: Ratings, on_epoch: OnEpoch | None) -> None:
-        """Set the fitted arrays from ratings; `catalogue_`, `scale_` and `seen_` are there already."""
+        """Set the fitted arrays from ratings; `catalogue_`, `scale_` and `seen_` are there already.
+
+        A model that iterates counts its epochs with `passes`, so that a fit that was cut off can go on.
+        """
 
     @abc.abstractmethod
     def score_users(self, users: IndexArray) -> FloatArray:
@@ -263,6 +268,36 @@ class Recommender(Component, abc.ABC):
             raise ModelError(f"{self.name} keeps {sorted(self.state_names)}, but was given {sorted(state)}.")
         for name, array in state.items():
             setattr(self, name, array.item() if array.ndim == 0 else array)
+
+    def continue_after(self, epoch: int, state: Mapping[str, AnyArray], *, over: bool = False) -> None:
+        """Let the next `fit` go on where another one, with the same settings and ratings, was cut off.
+
+        Parameters
+        ----------
+        epoch : int
+            The last epoch that was done.
+        state : mapping of str to array
+            What `state` returned after it; copied.
+        over : bool
+            Whether that was the last epoch: the next `fit` does no other.
+        """
+        copied = {name: np.array(array) for name, array in state.items()}
+        self._left_off = (epoch, copied, over)
+
+    def passes(self, epochs: int) -> Iterator[int]:
+        """Count the epochs of a fit, for `learn` to loop over once the arrays have their start: 1 to `epochs`.
+
+        After `continue_after` the arrays are put back first, and the count begins behind the epoch that was done. The
+        result is that of an uninterrupted fit where an epoch depends on settings, ratings, the arrays of `state_names`
+        and its number alone; so random numbers are drawn by the number of the epoch (`mfx.solver.hashing`).
+        """
+        left_off, self._left_off = self._left_off, None
+        if left_off is None:
+            yield from range(1, epochs + 1)
+            return
+        done, state, over = left_off
+        self.restore(state)
+        yield from range(done + 1, done + 1 if over else epochs + 1)
 
     def save(self, folder: Path | str) -> Path:
         """Write the fitted model to a folder (JSON and npz, no pickle) and return the folder.

@@ -79,7 +79,7 @@ class LeastSquaresModel(FactorModel):
 
         by_user, by_item = layouts(train)
         self.start(train)
-        for number in range(1, self.epochs + 1):
+        for number in self.passes(self.epochs):
             on_the_way = self.update_items(by_item) or {}
             minima = solve_rows(
                 by_user,
