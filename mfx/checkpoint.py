@@ -39,7 +39,6 @@ ROOT = Path("runs") / "checkpoints"
 RUN, STATE, LOCK = "run.json", "state.npz", "lock"
 TAG = "checkpoint"
 """Label of a run in the tracker: name of its folder here, by which one is found that was cut off while it opened."""
-COMMITS = ("git_commit", "git_dirty", "mfx_git_commit", "mfx_git_dirty")
 
 
 class CheckpointError(MFXError):
@@ -348,7 +347,7 @@ def _damaged(path: Path, reason: object) -> CheckpointError:
 
 
 def _same_code(before: Mapping[str, str], now: Mapping[str, str]) -> None:
-    """Refuse other versions, as the numbers might not be those of an uninterrupted run; tell of other commits."""
+    """Refuse other versions, as the numbers might not be those of an uninterrupted run; tell of other code."""
     versions = [name for name in {**before, **now} if name == "python" or name.startswith("version.")]
     other = [f"{name.removeprefix('version.')} {before.get(name)} is now {now.get(name)}" for name in versions]
     changed = [text for name, text in zip(versions, other, strict=True) if before.get(name) != now.get(name)]
@@ -357,5 +356,7 @@ def _same_code(before: Mapping[str, str], now: Mapping[str, str]) -> None:
             f"The run was begun on other versions: {'; '.join(changed)}.",
             "Install those again, or leave out resume=true to begin anew.",
         )
-    if any(before.get(name) != now.get(name) for name in COMMITS):
-        log.warning("The run was begun at another state of the code (git); what changed may show in its numbers.")
+    names = [name for name in {**before, **now} if name.startswith("code.") and before.get(name) != now.get(name)]
+    if names:
+        told = ", ".join(name.removeprefix("code.") for name in names)
+        log.warning("The code of %s has changed since the run was begun, which may show in its numbers.", told)

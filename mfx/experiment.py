@@ -15,6 +15,7 @@ from mfx.checkpoint import Checkpoint
 from mfx.errors import MetricError
 from mfx.interfaces import DataInfo, Epoch, Metric, Model, Ratings, RunInfo, Split
 from mfx.results import (
+    ENVIRONMENT_FILE,
     METRICS_FILE,
     Curves,
     Result,
@@ -112,8 +113,9 @@ def execute(plan: compose.Plan, directory: Path, parent: str | None = None, list
     listener : Listener, optional
         Told about stages and epochs.
     """
-    clock, curves, code = StageClock(announcing(listener)), Curves(), environment.facts()
+    clock, curves, code = StageClock(announcing(listener)), Curves(), environment.facts(packages=plan.packages)
     write_config(directory, plan.config)
+    write_json(directory / ENVIRONMENT_FILE, code)
     with _kept(plan, directory, parent, clock, code) as kept, _tracked(plan, directory, parent, code, kept) as tracked:
         with clock.stage("read"):
             ratings = plan.dataset.load()
@@ -180,7 +182,7 @@ def _kept(
     plan: compose.Plan, directory: Path, parent: str | None, clock: StageClock, code: Mapping[str, str]
 ) -> contextlib.AbstractContextManager[Checkpoint]:
     """Keep what the run needs to go on after it was cut off; runs of a group are run again by their group."""
-    if parent is not None:
+    if parent is not None or math.isinf(plan.checkpoint_minutes):
         return contextlib.nullcontext(Checkpoint())
     return checkpoint.kept(plan, directory, clock, code)
 

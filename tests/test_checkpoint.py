@@ -193,19 +193,19 @@ def test_other_versions_are_refused(run, cut_off, monkeypatch):
 
     cut_off(3, *MODELS["als"])
     now = environment.facts()
-    monkeypatch.setattr(environment, "facts", lambda: now | {"version.numba": "0.1"})
+    monkeypatch.setattr(environment, "facts", lambda **_: now | {"version.numba": "0.1"})
     with pytest.raises(CheckpointError, match=r"numba .* is now 0\.1"):
         run(*MODELS["als"], "resume=true")
 
 
-def test_another_commit_is_told(run, cut_off, monkeypatch, caplog):
+def test_other_code_is_told(run, cut_off, monkeypatch, caplog):
     from mfx.tracking import environment
 
     cut_off(3, *MODELS["als"])
     now = environment.facts()
-    monkeypatch.setattr(environment, "facts", lambda: now | {"git_commit": "another"})
+    monkeypatch.setattr(environment, "facts", lambda **_: now | {"code.mfx": "another"})
     run(*MODELS["als"], "resume=true")
-    assert "another state of the code" in caplog.text
+    assert "The code of mfx has changed" in caplog.text
 
 
 @pytest.mark.parametrize("name", ["run.json", "state.npz"])

@@ -33,7 +33,7 @@ class Plan:
     resume : bool
         Whether a run with the same configuration that was cut off goes on in place of a new one.
     checkpoint_minutes : float
-        Minutes of fitting after which the state of the fit is kept; 0 keeps every epoch.
+        Minutes of fitting after which the state of the fit is kept; 0 keeps every epoch, infinity nothing.
     """
 
     config: dict[str, Any]
@@ -53,6 +53,15 @@ class Plan:
     def name(self) -> str:
         """Name of the run: as given, otherwise from the names of model and split."""
         return label(self.config)
+
+    @property
+    def packages(self) -> dict[str, str]:
+        """Third parties' packages that components of the run come from, with the module of each."""
+        from mfx.metrics.names import parse
+
+        chosen = [(group, str(self.config[group]["name"])) for group in nodes.GROUPS]
+        entries = [registry.get(*one) for one in [*chosen, *(("metric", parse(name)[0]) for name in self.metrics)]]
+        return {one.package: one.component.__module__.partition(".")[0] for one in entries if one.package != "mfx"}
 
     def fresh_model(self, epochs: int | None = None) -> Model:
         """Make the model anew, unfitted; `epochs` replaces its own number where it has that setting."""
