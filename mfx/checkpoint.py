@@ -25,13 +25,12 @@ from typing import Any
 import numpy as np
 
 from mfx import compose
-from mfx.errors import DataError, MFXError
+from mfx.errors import DataError, MFXError, mask
 from mfx.files import atomic_file
 from mfx.interfaces import AnyArray, Model, RunInfo, TrackedRun, Tracker
 from mfx.models.early_stopping import Watch
 from mfx.results import Curves, write_json
 from mfx.tracking.stages import StageClock
-from mfx.tracking.store import mask
 
 log = logging.getLogger(__name__)
 

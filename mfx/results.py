@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from mfx import compose
+from mfx.errors import mask
 from mfx.files import write_text
 from mfx.interfaces import Model, Ratings, Split
-from mfx.tracking.store import mask
 
 log = logging.getLogger(__name__)
 
@@ -140,7 +140,7 @@ def new_directory(root: Path, name: str) -> Path:
 def by_number(folder: Path) -> tuple[int, str]:
     """Sort key of the folders of a sweep's runs, NUMBER_NAME."""
     first = folder.name.partition("_")[0]
-    return (int(first) if first.isdigit() else 0, folder.name)
+    return (int(first) if first.isdecimal() else 0, folder.name)
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from mfx.errors import SettingError, TrackingError
+from mfx.errors import SettingError, TrackingError, mask
 from mfx.interfaces import DataInfo, RunInfo
 from mfx.registry import register
 from mfx.settings import Component, setting
 from mfx.tracking.mlflow_client import experiment_id, open_client, told
 from mfx.tracking.names import MAX_PARAM, MAX_TAG, check_key, metric_keys, shortened
 from mfx.tracking.packaged import package
-from mfx.tracking.store import Store, locate, mask
+from mfx.tracking.store import Store, locate
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient

@@ -16,7 +16,7 @@ from mfx.analysis.explore.exhibits import Chapter, Exhibit
 from mfx.analysis.explore.plan import CHOICES, GROUP, ExplorePlan, plan
 from mfx.analysis.explore.spread import PartCounts
 from mfx.analysis.page import Page, Picture, Section, Table, write
-from mfx.errors import DataError
+from mfx.errors import DataError, mask
 from mfx.experiment import Listener, announcing
 from mfx.files import write_text
 from mfx.interfaces import DataInfo, Ratings, RunInfo, Split
@@ -24,7 +24,6 @@ from mfx.results import FIGURES, METRICS_FILE, new_directory, write_config, writ
 from mfx.tracking import environment
 from mfx.tracking.background import BackgroundRun, opened
 from mfx.tracking.stages import StageClock
-from mfx.tracking.store import mask
 
 PAGE = "explore.html"
 TAG = "explore"

@@ -1,0 +1,7 @@
+"""Every surface."""
+
+from surfaces_config import NODES, OVERRIDES
+from surfaces_parquet import CSV, PARQUET
+from surfaces_zip import CHECKSUM, ZIPS
+
+SURFACES = [CSV, PARQUET, ZIPS, CHECKSUM, NODES, OVERRIDES]
