@@ -180,9 +180,10 @@ class Recommender(Component, abc.ABC):
         Raises
         ------
         ModelError
-            If the model is not fitted, an id is unknown, or it has no item bias to weigh.
+            If the model is not fitted, an id is unknown, it has no item bias to weigh, or the weight is not finite.
         """
         self._check_fitted()
+        k, bias_weight = self.checked_list(k, bias_weight)
         index = np.arange(self.catalogue_.n_users, dtype=np.int32) if users is None else self.known_users(users)
         allowed = self.allowed_items(min_ratings, among)
         seen = self.seen_ if exclude_seen else None
@@ -268,6 +269,21 @@ class Recommender(Component, abc.ABC):
             raise ModelError(f"{self.name} keeps {sorted(self.state_names)}, but was given {sorted(state)}.")
         for name, array in state.items():
             setattr(self, name, array.item() if array.ndim == 0 else array)
+
+    def check_state(self) -> None:
+        """Refuse fitted arrays, as `restore` took them from a file, that do not fit the catalogue or are not numbers.
+
+        Raises
+        ------
+        ModelError
+            If an array holds a number that is not finite; in subclasses, if one has another dtype or shape.
+        """
+        from mfx.models.checks import finite
+
+        for name, array in self.state().items():
+            if array.dtype.kind not in "biuf":
+                raise ModelError(f"{name} is {array.dtype}, not numbers.")
+            finite(array, name)
 
     def continue_after(self, epoch: int, state: Mapping[str, AnyArray], *, over: bool = False) -> None:
         """Let the next `fit` go on where another one, with the same settings and ratings, was cut off.
@@ -360,6 +376,18 @@ class Recommender(Component, abc.ABC):
             raise ModelError("fold_in needs each item once.")
         return items, values
 
+    def checked_list(self, k: int, bias_weight: float) -> tuple[int, float]:
+        """Return the length of a list, which is never longer than there are items, and the weight of the bias.
+
+        Raises
+        ------
+        ModelError
+            If the weight is not finite in float32.
+        """
+        if not abs(bias_weight) <= float(np.finfo(np.float32).max):
+            raise ModelError(f"bias_weight={bias_weight} is not finite in single precision.", "Choose one around 1.")
+        return min(k, self.catalogue_.n_items), bias_weight
+
     def reweighed(self, scores: FloatArray, bias_weight: float) -> FloatArray:
         """Give the item bias in scores another weight, in place; float32, last axis the items."""
         if bias_weight != 1.0:
@@ -368,7 +396,8 @@ class Recommender(Component, abc.ABC):
 
     def allowed_items(self, min_ratings: int, among: ArrayLike | None) -> BoolArray | None:
         """Return a mask of the items that a list may hold; None if it may hold all."""
-        allowed = None if min_ratings <= 0 else self.seen_.item_counts >= min_ratings
+        most = int(np.iinfo(np.int64).max)
+        allowed = None if min_ratings <= 0 else self.seen_.item_counts >= min(min_ratings, most)
         if among is not None:
             chosen = np.zeros(self.catalogue_.n_items, dtype=np.bool_)
             chosen[self.known_items(among)] = True

@@ -182,7 +182,8 @@ class LeastSquaresModel(FactorModel):
         """
         items, values = self.checked_profile(item_ids, ratings)
         row = self.fold_in_row(items, values, bias=bias, features=features)
-        return Folded(self, self.score_rows(row[None])[0], items, row)
+        with np.errstate(over="ignore", invalid="ignore"):  # Folded refuses what is not finite
+            return Folded(self, self.score_rows(row[None])[0], items, row)
 
     def fold_in_row(
         self,

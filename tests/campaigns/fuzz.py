@@ -28,6 +28,7 @@ from surfaces_all import SURFACES
 def run(surface: Surface, inputs: int, seed: int | None = None) -> dict[str, int]:
     """Try inputs; return how many ended how. Raises what the first bad end raises, for the smallest such input."""
     ends: collections.Counter[str] = collections.Counter()
+    surface.warm()
     scratch = Path(tempfile.mkdtemp(prefix="mfx-fuzz-"))
     phases = [Phase.explicit, Phase.generate, Phase.shrink]
 

@@ -39,12 +39,15 @@ class Surface:
     inputs : hypothesis strategy
     attempt : callable
         Tries one input in a folder; see the module.
+    warm : callable
+        Does once what takes long: imports and kernels.
     """
 
     name: str
     what: str
     inputs: Callable[[], st.SearchStrategy[Any]]
     attempt: Callable[[Any, Path], str]
+    warm: Callable[[], Any] = lambda: None
 
 
 class Hang(AssertionError):
