@@ -192,8 +192,8 @@ def test_other_versions_are_refused(run, cut_off, monkeypatch):
     from mfx.tracking import environment
 
     cut_off(3, *MODELS["als"])
-    now = environment.facts()
-    monkeypatch.setattr(environment, "facts", lambda **_: now | {"version.numba": "0.1"})
+    real = environment.facts
+    monkeypatch.setattr(environment, "facts", lambda **more: real(**more) | {"version.numba": "0.1"})
     with pytest.raises(CheckpointError, match=r"numba .* is now 0\.1"):
         run(*MODELS["als"], "resume=true")
 
@@ -202,8 +202,8 @@ def test_other_code_is_told(run, cut_off, monkeypatch, caplog):
     from mfx.tracking import environment
 
     cut_off(3, *MODELS["als"])
-    now = environment.facts()
-    monkeypatch.setattr(environment, "facts", lambda **_: now | {"code.mfx": "another"})
+    real = environment.facts
+    monkeypatch.setattr(environment, "facts", lambda **more: real(**more) | {"code.mfx": "another"})
     run(*MODELS["als"], "resume=true")
     assert "The code of mfx has changed" in caplog.text
 

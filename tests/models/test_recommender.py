@@ -127,7 +127,7 @@ def test_tampered_missing_and_foreign_models_are_refused(planted, tmp_path):
         ({"model": "als9"}, "no model called 'als9'"),
         ({"settings": {"factors": -1}}, "must be at least 1"),
         ({"settings": {"factor": 1}}, "no setting 'factor'"),
-        ({"scale": None}, "incomplete"),
+        ({"scale": None}, "scale None is not two numbers"),
     ):
         (folder / "model.json").write_text(json.dumps(about | change))
         with pytest.raises(ModelError, match=message):
