@@ -33,8 +33,7 @@ def save(model: Recommender, folder: Path) -> Path:
         "seen/item_counts": model.seen_.item_counts,
     }
     arrays |= _catalogue_arrays(model.catalogue_)
-    if folder.exists() and any(folder.iterdir()) and not (folder / "model.json").exists():
-        raise ModelError(f"{folder} holds other files.", "Save the model to a folder of its own.")
+    _check_place(folder)
     (folder / "model.json").unlink(missing_ok=True)
     with atomic_file(folder / "arrays.npz") as temporary:
         np.savez(temporary, allow_pickle=False, **cast(dict[str, Any], arrays))
@@ -48,6 +47,16 @@ def save(model: Recommender, folder: Path) -> Path:
     }
     write_text(folder / "model.json", json.dumps(about, indent=2) + "\n")
     return folder
+
+
+def _check_place(folder: Path) -> None:
+    """Refuse a folder of something else; one that a process left half written, when it was killed, is taken over."""
+    names = [path.name for path in folder.iterdir()] if folder.exists() else []
+    cut_off = [name for name in names if name.startswith((".model.json.", ".arrays.npz."))]
+    if names and not cut_off and not {"model.json", "arrays.npz"} & set(names):
+        raise ModelError(f"{folder} holds other files.", "Save the model to a folder of its own.")
+    for name in cut_off:
+        (folder / name).unlink()
 
 
 def load(folder: Path) -> Recommender:
