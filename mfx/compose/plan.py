@@ -140,6 +140,7 @@ def complete(config: Any) -> dict[str, Any]:
     except (OmegaConfBaseException, ValueError) as error:
         raise complaints.explain(error) or SettingError(str(error)) from error
     assert isinstance(resolved, dict)
+    _check_shapes(resolved)
     _check_texts(resolved["tags"], "tags")
     for group in nodes.GROUPS:
         for info in settings_of(registry.get(group, resolved[group]["name"]).component).values():
@@ -199,6 +200,16 @@ def _refuse_gaps(node: Any, where: str = "") -> None:
     if isinstance(node, Mapping):
         for key, value in node.items():
             _refuse_gaps(value, f"{where}.{key}" if where else str(key))
+
+
+def _check_shapes(resolved: Mapping[Any, Any]) -> None:
+    # OmegaConf lets an interpolation put anything where a list or a node is declared.
+    names = resolved["metrics"]
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise SettingError(f"metrics: {names!r} is no list of names.", "Write metrics=[rmse,ndcg@10].")
+    for node in (*nodes.GROUPS, "evaluation", "early_stopping", "tags"):
+        if not isinstance(resolved[node], Mapping):
+            raise SettingError(f"{node}: {resolved[node]!r} is no node of settings.", f"Write {node}.NAME=VALUE.")
 
 
 def _check_texts(texts: Mapping[str, Any], where: str) -> None:
