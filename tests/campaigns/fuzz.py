@@ -72,6 +72,8 @@ if __name__ == "__main__":
             if isinstance(error, KeyboardInterrupt):
                 raise
             failed = True
+            words = " ".join(str(error).split())[:200]
+            keep("fuzz", {one.name: {"what": one.what, "failed": f"{type(error).__name__}: {words}"}})
             print(f"{one.name}: FAILED: {type(error).__name__}: {error}", flush=True)
             for each in [error, *getattr(error, "exceptions", [])]:
                 print(f"{type(each).__name__}: {each}", *getattr(each, "__notes__", []), sep="\n  ")

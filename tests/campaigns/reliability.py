@@ -47,15 +47,19 @@ def page(results: dict[str, dict[str, Any]]) -> str:
     lines = ["# Reliability", "", "Written by `python tests/campaigns/reliability.py` from the last campaigns.", ""]
     lines += ["| promise | tested by |", "|---|---|", *(f"| {promise} | {test} |" for promise, test in PROMISES), ""]
     if fuzz := results.get("fuzz"):
-        total = sum(one["inputs"] for one in fuzz.values())
+        total = sum(one.get("inputs", 0) for one in fuzz.values())
+        failed = sum("failed" in one for one in fuzz.values())
         lines += [
             "## Bad input",
             "",
-            f"{total:,} generated inputs, each refused in one line or read right; no other end.",
+            f"{total:,} generated inputs, each refused in one line or read right. Surfaces that failed: {failed}.",
             "",
         ]
         lines += ["| surface | inputs | refused | right | day, commit |", "|---|---:|---:|---:|---|"]
         for one in fuzz.values():
+            if "failed" in one:
+                lines.append(f"| {one['what']} | FAILED | | | {_when(one)}: {one['failed'].replace('|', ' ')} |")
+                continue
             ends = [one["ends"].get(end, 0) for end in ("refused", "right")]
             lines.append(f"| {one['what']} | {one['inputs']:,} | {ends[0]:,} | {ends[1]:,} | {_when(one)} |")
         lines.append("")
@@ -67,7 +71,7 @@ def page(results: dict[str, dict[str, Any]]) -> str:
             f"Lost: {len(kill['lost'])}. {sum(kill['commands'].values())} commands went on to the numbers of one that "
             "was not killed; SQLite's integrity check passed after every kill.",
             "",
-            f"Runs were killed: {moments}.",
+            f"Fits and evaluations were killed: {moments}.",
             "",
         ]
     return "\n".join(lines).rstrip() + "\n"
