@@ -196,5 +196,5 @@ def test_hexadecimal_ids_are_no_integers(tmp_path):
     path.write_text("user_id,item_id,rating\n1,5,3\n2,0x10,4\n")
     settings = {"path": str(path), "timestamp_column": None, "cache": False}
     with pytest.raises(DataError, match="item id is no integer"):
-        mfx.create("dataset", "table", **settings, item_ids="integer").load()
-    assert mfx.create("dataset", "table", **settings).load().catalogue.item_ids.tolist() == ["0x10", "5"]
+        mfx.create("dataset", "table", settings | {"item_ids": "integer"}).load()
+    assert mfx.create("dataset", "table", settings).load().catalogue.item_ids.tolist() == ["0x10", "5"]
