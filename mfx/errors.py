@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+
+_CREDENTIALS = re.compile(r"\b(?!sqlite|file)([A-Za-z][\w+.\-]*)://[^\s'\"]*@")
+_SECRETS = re.compile(r"(?i)\b(password|passwd|pwd|token|secret|access_?key|api_?key)=[^&\s'\"]+")
+
+
+def mask(text: str) -> str:
+    """Hide user names, passwords and tokens of every address in a text.
+
+    ``postgresql://ann:secret@db/mfx`` becomes ``postgresql://***@db/mfx``, and ``?token=abc`` becomes
+    ``?token=***``.
+    """
+    return _SECRETS.sub(r"\1=***", _CREDENTIALS.sub(r"\1://***@", text))
 
 
 class MFXError(Exception):
@@ -12,15 +25,24 @@ class MFXError(Exception):
     Parameters
     ----------
     message : str
-        One line: what was wrong and where.
+        One line: what was wrong and where. Line breaks and other control characters, such as those of an input that
+        is quoted, are written as escapes, and secrets in addresses are hidden.
     hint : str, optional
         One line: what to do about it.
     """
 
     def __init__(self, message: str, hint: str = "") -> None:
-        self.message = message
-        self.hint = hint
-        super().__init__(f"{message} {hint}".rstrip())
+        self.message = _on_one_line(mask(message))
+        self.hint = _on_one_line(mask(hint))
+        super().__init__(f"{self.message} {self.hint}".rstrip())
+
+
+def _on_one_line(text: str) -> str:
+    return text if text.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode()
 
 
 class SettingError(MFXError):

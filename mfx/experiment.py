@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from mfx import compose
+from mfx import checkpoint, compose
+from mfx.checkpoint import Checkpoint
 from mfx.errors import MetricError
 from mfx.interfaces import DataInfo, Epoch, Metric, Model, Ratings, RunInfo, Split
 from mfx.results import (
+    ENVIRONMENT_FILE,
     METRICS_FILE,
     Curves,
     Result,
@@ -102,7 +104,8 @@ def run(*overrides: str, config_dir: str | Path | None = None) -> Result:
         In one line, what was wrong and what to do; before data is read wherever it can be known by then.
     """
     plan = compose.build(compose.compose(overrides, config_dir))
-    return execute(plan, new_directory(Path("runs"), plan.name))
+    cut_off = checkpoint.find(plan) if plan.resume else None
+    return execute(plan, new_directory(Path("runs"), plan.name) if cut_off is None else cut_off.directory)
 
 
 def execute(plan: compose.Plan, directory: Path, parent: str | None = None, listener: Listener | None = None) -> Result:
@@ -116,23 +119,24 @@ def execute(plan: compose.Plan, directory: Path, parent: str | None = None, list
     plan : Plan
         Components and settings, checked.
     directory : pathlib.Path
-        The run's own folder; it exists.
+        The run's own folder; it exists. With ``plan.resume`` that of `mfx.checkpoint.find`, if it finds one.
     parent : str, optional
         Id of the run in the tracker that groups this one.
     listener : Listener, optional
         Told about stages and epochs.
     """
-    clock = StageClock(announcing(listener))
-    curves = Curves()
+    clock, curves, code = StageClock(announcing(listener)), Curves(), environment.facts(packages=plan.packages)
     write_config(directory, plan.config)
-    with _tracked(plan, directory, parent) as tracked:
+    write_json(directory / ENVIRONMENT_FILE, code)
+    with _kept(plan, directory, parent, clock, code) as kept, _tracked(plan, directory, parent, code, kept) as tracked:
         with clock.stage("read"):
             ratings = plan.dataset.load()
         with clock.stage("split"):
             split = plan.splitter.split(ratings)
             facts = _describe(plan, ratings, split, tracked)
+            kept.stands_on(split.fingerprint)
         with clock.stage("fit"):
-            best = _fit(plan, split, curves, lambda number, point: tracked.log_metrics(point, step=number), listener)
+            best = _fit(plan, split, curves, tracked.log_epoch, listener, kept)
         with clock.stage("evaluate"):
             valid, skipped = _score(plan, plan.model, split.train, split.valid, plan.metrics)
             if len(split.valid):
@@ -140,7 +144,7 @@ def execute(plan: compose.Plan, directory: Path, parent: str | None = None, list
         model = plan.model
         if plan.refit and len(split.valid):
             with clock.stage("refit"):
-                model = _refit(plan, split, best, listener)
+                model = _refit(plan, split, best, listener, kept)
         with clock.stage("test"):
             test, not_on_test = _score(plan, model, split.train_and_valid, split.test, plan.metrics)
         with clock.stage("save"):
@@ -178,7 +182,7 @@ def validate(plan: compose.Plan, split: Split, on_point: OnPoint) -> Validated:
     """
     clock, curves = StageClock(), Curves()
     with clock.stage("fit"):
-        best = _fit(plan, split, curves, on_point, None)
+        best = _fit(plan, split, curves, on_point, None, Checkpoint())
     with clock.stage("evaluate"):
         valid, skipped = _score(plan, plan.model, split.train, split.valid, plan.metrics)
         _require(plan.objective, valid, skipped)
@@ -186,14 +190,25 @@ def validate(plan: compose.Plan, split: Split, on_point: OnPoint) -> Validated:
     return Validated({name: value for name, value in metrics.items() if math.isfinite(value)}, curves.values)
 
 
+def _kept(
+    plan: compose.Plan, directory: Path, parent: str | None, clock: StageClock, code: Mapping[str, str]
+) -> contextlib.AbstractContextManager[Checkpoint]:
+    """Keep what the run needs to go on after it was cut off; runs of a group are run again by their group."""
+    if parent is not None or math.isinf(plan.checkpoint_minutes):
+        return contextlib.nullcontext(Checkpoint())
+    return checkpoint.kept(plan, directory, clock, code)
+
+
 @contextlib.contextmanager
-def _tracked(plan: compose.Plan, directory: Path, parent: str | None) -> Iterator[BackgroundRun]:
+def _tracked(
+    plan: compose.Plan, directory: Path, parent: str | None, code: Mapping[str, str], kept: Checkpoint
+) -> Iterator[BackgroundRun]:
     """Open a run in the tracker, and close it with the status that the block ends with."""
     params = compose.parameters(plan.config)
     chosen = {group: str(plan.config[group]["name"]) for group in ("dataset", "split", "model")}
-    tags = environment.facts() | chosen | {"objective": plan.objective} | plan.config["tags"]
+    tags = {**code, **chosen, "objective": plan.objective, **plan.config["tags"]}
     info = RunInfo(plan.config["experiment_name"], plan.name, params, tags, parent, directory)
-    with opened(plan.tracker, info) as tracked:
+    with opened(kept.tracked_by(plan.tracker), info) as tracked:
         yield tracked
 
 
@@ -213,7 +228,9 @@ def _describe(plan: compose.Plan, ratings: Ratings, split: Split, tracked: Backg
     return facts
 
 
-def _fit(plan: compose.Plan, split: Split, curves: Curves, on_point: OnPoint, listener: Listener | None) -> int:
+def _fit(
+    plan: compose.Plan, split: Split, curves: Curves, on_point: OnPoint, listener: Listener | None, kept: Checkpoint
+) -> int:
     """Fit on train, leave the model in the state of its best epoch on valid, and return that epoch (0: none)."""
     objective, watched = {plan.objective: plan.metrics[plan.objective]}, f"valid/{plan.objective}"
 
@@ -225,6 +242,8 @@ def _fit(plan: compose.Plan, split: Split, curves: Curves, on_point: OnPoint, li
     watch = plan.early_stopping.watch(score, higher_is_better=objective[plan.objective].higher_is_better)
 
     def on_epoch(model: Model, epoch: Epoch) -> bool:
+        if epoch.number <= curves.epochs:
+            kept.begin_again(model, watch, curves)
         stop = watch(model, epoch) if len(split.valid) else False
         point = {f"train/{name}": float(loss) for name, loss in epoch.losses.items()}
         point |= {watched: watch.scores[-1]} if watch.scores else {}
@@ -232,22 +251,29 @@ def _fit(plan: compose.Plan, split: Split, curves: Curves, on_point: OnPoint, li
         on_point(epoch.number, point)
         if listener is not None:
             listener.epoch(epoch.number, getattr(model, "epochs", None), watched, point.get(watched))
+        kept.note("fit", model, epoch.number, over=stop, watch=watch, curves=curves)
         return stop
 
+    kept.take_up("fit", plan.model, watch, curves)
+    for number, point in curves.points():
+        on_point(number, point)  # a tracker may not have written what an earlier process told it
     plan.model.fit(split.train, on_epoch=on_epoch)
     watch.restore_best(plan.model)
+    kept.note("fit", plan.model, curves.epochs, over=True, watch=watch, curves=curves)
     return watch.best_epoch or curves.epochs
 
 
-def _refit(plan: compose.Plan, split: Split, epochs: int, listener: Listener | None) -> Model:
+def _refit(plan: compose.Plan, split: Split, epochs: int, listener: Listener | None, kept: Checkpoint) -> Model:
     """Fit a fresh model on train and valid, blind: nobody watches, so only the number of epochs carries over."""
     model = plan.fresh_model(epochs)
 
     def on_epoch(model: Model, epoch: Epoch) -> bool:
         if listener is not None:
             listener.epoch(epoch.number, epochs, "", None)
+        kept.note("refit", model, epoch.number, over=epoch.number == epochs)
         return epoch.number == epochs
 
+    kept.take_up("refit", model)
     return model.fit(split.train_and_valid, on_epoch=on_epoch)
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from mfx import compose
+from mfx.errors import mask
 from mfx.files import write_text
 from mfx.interfaces import Model, Ratings, Split
-from mfx.tracking.store import mask
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +24,7 @@ CONFIG_FILE = "config.yaml"
 METRICS_FILE = "metrics.json"
 RUN_FILE = "run.json"
 CURVES_FILE = "curves.json"
+ENVIRONMENT_FILE = "environment.json"
 MODEL = "model"
 FIGURES = "figures"
 STUDIES = "sweeps"
@@ -102,6 +103,14 @@ class Curves:
         """How many epochs there were."""
         return max(map(len, self.values.values()), default=0)
 
+    def points(self) -> list[tuple[int, dict[str, float]]]:
+        """List the numbers of each epoch with the epoch's number."""
+        of: dict[int, dict[str, float]] = {number: {} for number in range(1, self.epochs + 1)}
+        for name, values in self.values.items():
+            for number, value in enumerate(values, start=1):
+                of[number][name] = value
+        return list(of.items())
+
     def add(self, point: Mapping[str, float]) -> None:
         """Append the numbers of one more epoch."""
         for name, value in point.items():
@@ -133,7 +142,7 @@ def new_directory(root: Path, name: str) -> Path:
 def by_number(folder: Path) -> tuple[int, str]:
     """Sort key of the folders of a sweep's runs, NUMBER_NAME."""
     first = folder.name.partition("_")[0]
-    return (int(first) if first.isdigit() else 0, folder.name)
+    return (int(first) if first.isdecimal() else 0, folder.name)
 
 
 def write_json(path: Path, content: Any) -> None:

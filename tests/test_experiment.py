@@ -107,7 +107,14 @@ def test_the_folder_holds_what_was_logged(run, toy):
     identity = json.loads((result.directory / "run.json").read_text())
     assert (identity["run_id"], identity["name"]) == (result.run_id, "first try")
     assert identity["split_fingerprint"] == result.split.fingerprint
-    assert logged(toy).folders[0][1] == ["config.yaml", "curves.json", "metrics.json", "model", "run.json"]
+    assert logged(toy).folders[0][1] == [
+        "config.yaml",
+        "curves.json",
+        "environment.json",
+        "metrics.json",
+        "model",
+        "run.json",
+    ]
     assert not list(result.directory.rglob("*.tmp"))
 
 

@@ -78,7 +78,7 @@ def parse(arguments: list[str], settings: tuple[str, ...]) -> tuple[list[str], d
 
 
 def _seed(text: str) -> int:
-    if not text.isdigit():
+    if not text.isdecimal():
         raise ConfigError(f"seed={text} must be a whole number from 0.")
     return int(text)
 

@@ -58,7 +58,7 @@ def _parser() -> FlagParser:
 def _show_config(config: dict[str, Any]) -> None:
     from omegaconf import OmegaConf
 
-    from mfx.tracking.store import mask
+    from mfx.errors import mask
 
     print(mask(OmegaConf.to_yaml(OmegaConf.create(config))), end="")
 

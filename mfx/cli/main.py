@@ -20,6 +20,7 @@ MFX: an experiment framework for matrix-factorisation recommenders.
   mfx list [KIND] [--json]                    components, their settings, defaults and search ranges; presets
   mfx compare RUN RUN ...                     finished runs side by side, with paired tests and figures
   mfx report RUN ... | STUDY                  finished runs or a study as one page that needs no network
+  mfx reproduce RUN                           a finished run made again: do all numbers agree to the last digit?
   mfx ui                                      look at finished runs
   mfx recommend run=RUN user=ID               the best items for a user, or with ratings='TITLE=5; ...' for somebody new
   mfx similar run=RUN item=TITLE              the items most like one
@@ -30,6 +31,7 @@ MFX: an experiment framework for matrix-factorisation recommenders.
 
 Choices, in the order of the flow: dataset, split, model, tracking. Settings: model.factors=20, seed=3, refit=false,
 metrics=[rmse,ndcg@10], objective=ndcg@10, early_stopping.patience=3, experiment_name=mine, run_name=first.
+resume=true goes on with a run that was cut off; checkpoint_minutes=10 says how often the state of a fit is kept.
 
   mfx model=als split=random model.factors=20
   mfx -m model=bias,als seed=1,2,3
@@ -49,7 +51,19 @@ Options:
 """
 
 
-COMMANDS = ("compare", "doctor", "explain", "explore", "list", "new", "recommend", "report", "serve", "similar")
+COMMANDS = (
+    "compare",
+    "doctor",
+    "explain",
+    "explore",
+    "list",
+    "new",
+    "recommend",
+    "report",
+    "reproduce",
+    "serve",
+    "similar",
+)
 """Commands that compose no run, each a module of this package with a function ``main(arguments)``."""
 
 

@@ -117,6 +117,8 @@ def task(config: Any) -> float | None:
         with contextlib.suppress(OSError):
             directory.rmdir()
         raise
+    if plan.resume:
+        directory = _cut_off(plan, directory)
     result = _execute(plan, directory, None)
     _finished.append(result)
     return result.score
@@ -136,6 +138,26 @@ def _job(config: Any, directory: Path, overrides: list[str]) -> float | None:
         raise
     show.job(sweep.what(directory, overrides), result, time.perf_counter() - began)
     return result.score
+
+
+def _cut_off(plan: compose.Plan, fresh: Path) -> Path:
+    """Return the folder of the run that goes on, and log there; the fresh one where there is none."""
+    import logging
+
+    from mfx import checkpoint
+
+    found = checkpoint.find(plan)
+    if found is None:
+        print("mfx: no run with these settings was cut off, so a new one begins.", file=sys.stderr)
+        return fresh
+    print(f"mfx: going on with {found.directory} ({found.stands}).", file=sys.stderr)
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.FileHandler) and Path(handler.baseFilename).parent == fresh.absolute():
+            handler.close()
+            handler.baseFilename = str(found.directory / Path(handler.baseFilename).name)
+    with contextlib.suppress(OSError):
+        fresh.rmdir()
+    return found.directory
 
 
 def _execute(plan: compose.Plan, directory: Path, parent: str | None) -> Result:

@@ -38,7 +38,7 @@ def translated(arguments: Sequence[str]) -> list[str]:
 
 
 def _workers(value: str) -> list[str]:
-    if not value.isdigit() or int(value) < 1:
+    if not value.isdecimal() or int(value) < 1:
         raise ConfigError(f"sweep.workers={value} must be a whole number from 1.")
     if int(value) == 1:
         return []

@@ -14,8 +14,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Any
 
-from mfx.errors import TrackingError
-from mfx.tracking.store import mask
+from mfx.errors import TrackingError, mask
 
 HOST = "127.0.0.1"
 START_SECONDS = 120.0

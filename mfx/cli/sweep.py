@@ -47,6 +47,13 @@ class SweepInTracker(Callback):
 
     def on_multirun_start(self, config: Any, **kwargs: Any) -> None:
         """Open the parent run and leave its id in the folder of the sweep, for runs in whatever process."""
+        if config.resume:
+            raise CannotStart(
+                compose.ConfigError(
+                    "resume=true: a sweep of runs cannot be resumed, only one run.",
+                    "mfx sweep goes on by itself; of mfx -m, type the runs that are missing.",
+                )
+            )
         if config.hydra.sweeper._target_ == SWEEPER:
             return  # it has a parent of its own, which outlives the process
         try:

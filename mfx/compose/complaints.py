@@ -47,9 +47,23 @@ def explain(error: BaseException) -> MFXError | None:
     for cause in chain:
         if isinstance(cause, HydraException | OmegaConfBaseException) and str(cause):
             return _hydra(cause)
-    if isinstance(error, ValueError) and str(error).startswith("Config group override must be"):
+    if isinstance(error, ValueError) and str(error).startswith("Config group override"):
         return ConfigError("A config group was set to something that is no name.", "Write GROUP=NAME; see mfx list.")
+    if _raised_by_hydra(error):
+        return ConfigError(
+            f"Hydra cannot compose this ({type(error).__name__}: {_one_line(error)}).",
+            "Write GROUP=NAME and name=value; see mfx list.",
+        )
     return None
+
+
+def _raised_by_hydra(error: BaseException) -> bool:
+    """Whether an error comes out of the code of Hydra, which meets some malformed overrides with whatever happens."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    name = "" if trace is None else str(trace.tb_frame.f_globals.get("__name__"))
+    return name.partition(".")[0] in ("hydra", "omegaconf", "antlr4")
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

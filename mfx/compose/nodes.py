@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 import typing
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -78,6 +79,8 @@ def _root_class(metrics: tuple[registry.Entry, ...]) -> type:
         ("refit", bool, dataclasses.field(default=True)),
         ("figures", bool, dataclasses.field(default=True)),
         ("seed", int, dataclasses.field(default=42)),
+        ("resume", bool, dataclasses.field(default=False)),
+        ("checkpoint_minutes", float, dataclasses.field(default=10.0)),
         (GROUPS[-1], Any, dataclasses.field(default="???")),
         ("experiment_name", str, dataclasses.field(default="mfx")),
         ("run_name", str | None, dataclasses.field(default=None)),
@@ -153,6 +156,19 @@ def _checked(name: str, fields: list[Field], owner: str) -> type:
             "Use int, float, bool, str, X | None, list[...] or dict[str, str], with a default that fits.",
         ) from error
     return cls
+
+
+def checked_minutes(value: float) -> float:
+    """Return the minutes between two checkpoints.
+
+    Raises
+    ------
+    SettingError
+        If they are negative or no number.
+    """
+    if not 0 <= value < math.inf:
+        raise SettingError(f"checkpoint_minutes={value} must be a number from 0.", "0 keeps every epoch.")
+    return value
 
 
 def checked_seed(value: int) -> int:

@@ -25,11 +25,15 @@ class Plan:
     Attributes
     ----------
     config : dict
-        The resolved configuration as plain values; every setting is there.
+        The resolved configuration as plain values; every setting that says what is done is there.
     metrics : dict of str to Metric
         By name as typed, such as ``"ndcg@10"``; the objective is among them.
     objective : str
         Metric on valid that early stopping watches and that the run returns.
+    resume : bool
+        Whether a run with the same configuration that was cut off goes on in place of a new one.
+    checkpoint_minutes : float
+        Minutes of fitting after which the state of the fit is kept; 0 keeps every epoch, infinity nothing.
     """
 
     config: dict[str, Any]
@@ -42,11 +46,22 @@ class Plan:
     early_stopping: EarlyStopping
     refit: bool
     tracker: Tracker
+    resume: bool = False
+    checkpoint_minutes: float = 10.0
 
     @property
     def name(self) -> str:
         """Name of the run: as given, otherwise from the names of model and split."""
         return label(self.config)
+
+    @property
+    def packages(self) -> dict[str, str]:
+        """Third parties' packages that components of the run come from, with the module of each."""
+        from mfx.metrics.names import parse
+
+        chosen = [(group, str(self.config[group]["name"])) for group in nodes.GROUPS]
+        entries = [registry.get(*one) for one in [*chosen, *(("metric", parse(name)[0]) for name in self.metrics)]]
+        return {one.package: one.component.__module__.partition(".")[0] for one in entries if one.package != "mfx"}
 
     def fresh_model(self, epochs: int | None = None) -> Model:
         """Make the model anew, unfitted; `epochs` replaces its own number where it has that setting."""
@@ -83,6 +98,7 @@ def build(config: Any) -> Plan:
     plain = complete(config)
     made = {group: _create(group, plain[group]) for group in nodes.GROUPS}
     nodes.checked_seed(plain["seed"])
+    resume, checkpoint_minutes = plain.pop("resume"), nodes.checked_minutes(plain.pop("checkpoint_minutes"))
     objective = full_name(plain["objective"] or made["model"].objective)
     metrics = _metrics(plain["metrics"], objective, plain["evaluation"])
     _check_objective(objective, metrics[objective], plain["model"]["name"], made["model"])
@@ -97,6 +113,8 @@ def build(config: Any) -> Plan:
         early_stopping=EarlyStopping(**plain["early_stopping"]),
         refit=plain["refit"],
         tracker=made["tracking"],
+        resume=resume,
+        checkpoint_minutes=checkpoint_minutes,
     )
 
 
@@ -122,6 +140,7 @@ def complete(config: Any) -> dict[str, Any]:
     except (OmegaConfBaseException, ValueError) as error:
         raise complaints.explain(error) or SettingError(str(error)) from error
     assert isinstance(resolved, dict)
+    _check_shapes(resolved)
     _check_texts(resolved["tags"], "tags")
     for group in nodes.GROUPS:
         for info in settings_of(registry.get(group, resolved[group]["name"]).component).values():
@@ -181,6 +200,16 @@ def _refuse_gaps(node: Any, where: str = "") -> None:
     if isinstance(node, Mapping):
         for key, value in node.items():
             _refuse_gaps(value, f"{where}.{key}" if where else str(key))
+
+
+def _check_shapes(resolved: Mapping[Any, Any]) -> None:
+    # OmegaConf lets an interpolation put anything where a list or a node is declared.
+    names = resolved["metrics"]
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise SettingError(f"metrics: {names!r} is no list of names.", "Write metrics=[rmse,ndcg@10].")
+    for node in (*nodes.GROUPS, "evaluation", "early_stopping", "tags"):
+        if not isinstance(resolved[node], Mapping):
+            raise SettingError(f"{node}: {resolved[node]!r} is no node of settings.", f"Write {node}.NAME=VALUE.")
 
 
 def _check_texts(texts: Mapping[str, Any], where: str) -> None:

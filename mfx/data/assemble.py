@@ -177,8 +177,9 @@ def convert_ids(ids: Sequence[str] | AnyArray, integer: bool, where: str) -> Any
     if not integer:
         return np.array([str(raw).strip() for raw in ids], dtype=np.str_)
     try:
-        return np.array(ids, dtype=np.int64) if isinstance(ids, np.ndarray) else np.array([int(raw) for raw in ids])
-    except ValueError as error:
+        # Without the dtype, no ids would be floating point, and those beyond 64 bits objects or floating point.
+        return np.array(ids if isinstance(ids, np.ndarray) else [int(raw) for raw in ids], dtype=np.int64)
+    except (ValueError, OverflowError) as error:
         raise DataError(
             f"{where}: an id is no integer, but the ids of the ratings are ({error}).",
             "Give both files the same ids, or read them as text (dataset.item_ids=text).",

@@ -88,10 +88,10 @@ def _read_fast(stream: IO[bytes], layout: Layout, names: list[str], sample: list
     types[layout.rating] = pa.float32()
     if layout.timestamp is not None:
         types[layout.timestamp] = pa.timestamp("us") if layout.unit == "iso" else pa.int64()
-    double = layout.separator == "::"
+    double, watched = layout.separator == "::", _Watched(stream)
     try:
         batches = pacsv.open_csv(
-            _OneColon(stream) if double else stream,
+            _OneColon(watched) if double else watched,
             read_options=pacsv.ReadOptions(block_size=_BLOCK, column_names=list(layout.columns) or None),
             parse_options=pacsv.ParseOptions(
                 delimiter=_OneColon.SEPARATOR if double else layout.separator,
@@ -113,7 +113,7 @@ def _read_fast(stream: IO[bytes], layout: Layout, names: list[str], sample: list
     except (pa.ArrowInvalid, UnicodeDecodeError) as error:
         raise _NotClean from error
     done = [column.finish() for column in columns]
-    if not done[0].size:
+    if not done[0].size or watched.hexadecimal:
         raise _NotClean
     labels = [column.labels if isinstance(column, _Labels) else None for column in columns[:2]]
     return RawRatings(
@@ -181,12 +181,36 @@ class _Labels(_Growing):
         self.pieces.append(np.array(code, dtype=np.int32)[np.asarray(encoded.indices)])
 
 
+class _Watched:
+    """A stream that notes whether 0x stands in it: the fast reader takes 0x10 for the integer 16."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._last = b""
+        self.closed = False
+        self.hexadecimal = False
+
+    def read(self, size: int = -1) -> bytes:
+        block = self._stream.read(size)
+        if not self.hexadecimal:
+            joint = self._last + block[:1]
+            self.hexadecimal = any(mark in text for mark in (b"0x", b"0X") for text in (block, joint))
+        self._last = block[-1:]
+        return block
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self.closed = True
+
+
 class _OneColon:
     """A stream in which each "::" is one control character, because the fast reader knows separators of one only."""
 
     SEPARATOR = "\x1f"
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: _Watched) -> None:
         self._stream = stream
         self.closed = False
 

@@ -44,7 +44,7 @@ def parse_rating(field: str, scale: RatingScale | None) -> float:
         value = float(field)
     except ValueError:
         raise BadField("rating is no number") from None
-    if "_" in field:  # Python reads 1_0 as 10
+    if not _is_plain(field):
         raise BadField("rating is no number")
     check_rating(value, scale)
     return value
@@ -85,15 +85,21 @@ def parse_time(field: str, unit: str) -> int:
             moment = datetime.datetime.fromisoformat(field)
         except ValueError:
             raise BadField("timestamp is not ISO 8601") from None
-        return math.floor((moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)).timestamp())
+        try:
+            return math.floor((moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)).timestamp())
+        except OverflowError:
+            raise BadField("timestamp is not ISO 8601") from None
     try:
         return _integer(field, "") // PER_SECOND[unit]
     except BadField:
         pass
     try:
-        return math.floor(float(field) / PER_SECOND[unit])
+        seconds = math.floor(float(field) / PER_SECOND[unit])
     except (ValueError, OverflowError):
         raise BadField("timestamp is no number") from None
+    if not _is_plain(field) or seconds not in _INT64:
+        raise BadField("timestamp is no number")
+    return seconds
 
 
 def _integer(field: str, reason: str) -> int:
@@ -101,6 +107,11 @@ def _integer(field: str, reason: str) -> int:
         value = int(field)
     except ValueError:
         raise BadField(reason) from None
-    if "_" in field or value not in _INT64:
+    if not _is_plain(field) or value not in _INT64:
         raise BadField(reason)
     return value
+
+
+def _is_plain(number: str) -> bool:
+    # Python reads 1_0 as 10, and the digits of every script; other readers of the file do not.
+    return "_" not in number and number.isascii()

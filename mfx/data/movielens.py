@@ -157,7 +157,7 @@ def _users_100k(files: Source) -> Facts | None:
 
 def _age_group(years: str) -> str:
     """Put an age in years into the groups of MovieLens 1M."""
-    if not years.isdigit():
+    if not years.isdecimal():
         return years
     return _AGES[str(max((int(start) for start in _AGES if int(start) <= int(years)), default=1))]
 
@@ -187,7 +187,7 @@ def _users_dat(files: Source) -> Facts | None:
 
 
 def _occupation(code: str) -> str:
-    return _OCCUPATIONS[int(code)] if code.isdigit() and int(code) < len(_OCCUPATIONS) else code
+    return _OCCUPATIONS[int(code)] if code.isdecimal() and int(code) < len(_OCCUPATIONS) else code
 
 
 def _tags_dat(files: Source) -> Tags | None:

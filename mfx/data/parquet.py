@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from mfx.data.layout import Layout
 
 
+_LARGEST = np.uint64(2**63 - 1)
+
+
 def read_parquet(path: Path, layout: Layout, on_bad_rows: str) -> tuple[RawRatings, Rejected]:
     """Read a Parquet file of ratings.
 
@@ -35,14 +38,15 @@ def read_parquet(path: Path, layout: Layout, on_bad_rows: str) -> tuple[RawRatin
             names = file.schema_arrow.names
             layout.check_columns(names, str(path))
             table = file.read(list(layout.wanted))
-    except pa.ArrowException as error:
-        raise DataError(
-            f"{path} is no whole Parquet file ({str(error).splitlines()[0]}).", "Check or rewrite the file."
-        ) from error
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # OSError: headers of pages that are damaged
+        reason = " ".join(str(error).split())[:200]
+        raise DataError(f"{path} is no whole Parquet file ({reason}).", "Check or rewrite the file.") from error
     n = table.num_rows
     if not n:
         raise DataError(f"{path} holds no ratings.", "Check that it is the file you meant.")
     problems: list[tuple[str, BoolArray]] = []
+    for column in (layout.user, layout.item):
+        _check_ids(table[column].type, column, path)
     users = _ids(table[layout.user], layout.user_ids, "user id", problems)
     items = _ids(table[layout.item], layout.item_ids, "item id", problems)
     values = _ratings(table[layout.rating], layout, path, problems)
@@ -76,6 +80,16 @@ def _missing(column: Any) -> BoolArray:
     return np.asarray(column.is_null())
 
 
+def _check_ids(kind: Any, column: str, path: Path) -> None:
+    """Refuse a column of a type that no id has."""
+    import pyarrow as pa
+
+    value = kind.value_type if pa.types.is_dictionary(kind) else kind
+    text = pa.types.is_string(value) or pa.types.is_large_string(value) or pa.types.is_string_view(value)
+    if not (text or pa.types.is_integer(value) or pa.types.is_floating(value)):
+        raise DataError(f"{path}: column '{column}' is {kind}, not ids.", "Write the ids as integers or text.")
+
+
 def _ids(column: Any, setting: str, what: str, problems: list[tuple[str, BoolArray]]) -> Any:
     """Return an int64 array, or a chunked array of text."""
     import pyarrow as pa
@@ -89,7 +103,10 @@ def _ids(column: Any, setting: str, what: str, problems: list[tuple[str, BoolArr
         problems.append((f"{what} is no integer", ~whole))
         column = pa.chunked_array([pa.array(np.where(whole, numbers, 0).astype(np.int64))])
     if pa.types.is_integer(column.type) and setting != "text":
-        return np.asarray(column.fill_null(0)).astype(np.int64, copy=False)
+        numbers = np.asarray(column.fill_null(0))
+        if numbers.dtype == np.uint64:
+            problems.append((f"{what} is beyond 64 bits with a sign", numbers > _LARGEST))
+        return numbers.astype(np.int64, copy=False)
     text = pc.utf8_trim_whitespace(column.cast(pa.string()).fill_null(""))
     empty = np.asarray(pc.equal(text, "")) & ~missing
     problems.append((f"missing {what}", empty))
@@ -137,7 +154,10 @@ def _times(column: Any, unit: str, problems: list[tuple[str, BoolArray]]) -> Poi
         counts = np.asarray(column.cast(pa.int64()).fill_null(0))
         return counts // PER_SECOND[column.type.unit]
     if pa.types.is_integer(column.type) and unit != "iso":
-        return np.asarray(column.fill_null(0)).astype(np.int64) // PER_SECOND[unit]
+        numbers = np.asarray(column.fill_null(0))
+        if numbers.dtype == np.uint64:
+            problems.append(("timestamp is no number", numbers > _LARGEST))
+        return numbers.astype(np.int64) // PER_SECOND[unit]
     times, bad = np.zeros(len(column), np.int64), np.zeros(len(column), np.bool_)
     for row, value in enumerate(column.to_pylist()):
         try:

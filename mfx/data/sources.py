@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -13,6 +15,8 @@ from typing import IO
 from mfx.errors import DataError
 
 _DEPTH = 3
+_LARGE = 128 << 20
+_SWOLLEN = 100
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class Source:
         try:
             with zipfile.ZipFile(place) as archive:
                 names = [info.filename for info in archive.infolist() if not info.is_dir()]
-        except zipfile.BadZipFile as error:
+        except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
             hint = "It may be truncated: delete it and fetch it again."
             if place.suffix.lower() != ".zip":
                 hint = "Give the zip or the folder; dataset=table reads single files."
@@ -79,15 +83,26 @@ class Source:
                 with (self.path / member).open("rb") as stream:
                     yield stream
             else:
-                with zipfile.ZipFile(self.path) as archive, archive.open(member) as stream:
-                    yield stream
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+                with zipfile.ZipFile(self.path) as archive:
+                    self._check_size(archive.getinfo(member))
+                    with archive.open(member) as stream:
+                        yield stream
+        except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError) as error:
             raise DataError(
                 f"{self.where(member)} is damaged ({error or type(error).__name__}).",
                 "Delete the zip and fetch it again.",
             ) from error
         except OSError as error:
             raise DataError(f"{self.where(member)} cannot be read ({error}).", "Check the file.") from error
+
+    def _check_size(self, member: zipfile.ZipInfo) -> None:
+        """Refuse a member that swells: text becomes five to ten times as large, never a hundred times."""
+        if member.file_size > _LARGE and member.file_size > _SWOLLEN * member.compress_size:
+            raise DataError(
+                f"{self.where(member.filename)} would unpack to {member.file_size / 1e6:,.0f} MB, more than "
+                f"{_SWOLLEN} times its size in the zip: that is no table of ratings.",
+                "Fetch the zip again from where it is published.",
+            )
 
     def text(self, member: str) -> str:
         """Return a small member as text: UTF-8, or Latin-1 as in the oldest GroupLens files."""

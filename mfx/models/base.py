@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
@@ -58,6 +58,7 @@ class Recommender(Component, abc.ABC):
     name: ClassVar[str]
     state_names: ClassVar[tuple[str, ...]] = ()
     """Names of the fitted arrays (each ends in an underscore) that `state`, `save` and `load` carry."""
+    _left_off = None
 
     def fit(self, train: Ratings, *, on_epoch: OnEpoch | None = None) -> Self:
         """Learn from ratings.
@@ -82,6 +83,7 @@ class Recommender(Component, abc.ABC):
             raise ModelError(f"{self.name} cannot be fitted: there are no ratings.")
         self.set_context(train.catalogue, train.scale, Seen(train.user_indptr, train.items, train.item_counts))
         self.learn(train, on_epoch)
+        self._left_off = None
         return self
 
     def set_context(self, catalogue: Catalogue, scale: RatingScale, seen: Seen) -> None:
@@ -92,7 +94,10 @@ class Recommender(Component, abc.ABC):
 
     @abc.abstractmethod
     def learn(self, train: Ratings, on_epoch: OnEpoch | None) -> None:
-        """Set the fitted arrays from ratings; `catalogue_`, `scale_` and `seen_` are there already."""
+        """Set the fitted arrays from ratings; `catalogue_`, `scale_` and `seen_` are there already.
+
+        A model that iterates counts its epochs with `passes`, so that a fit that was cut off can go on.
+        """
 
     @abc.abstractmethod
     def score_users(self, users: IndexArray) -> FloatArray:
@@ -175,9 +180,10 @@ class Recommender(Component, abc.ABC):
         Raises
         ------
         ModelError
-            If the model is not fitted, an id is unknown, or it has no item bias to weigh.
+            If the model is not fitted, an id is unknown, it has no item bias to weigh, or the weight is not finite.
         """
         self._check_fitted()
+        k, bias_weight = self.checked_list(k, bias_weight)
         index = np.arange(self.catalogue_.n_users, dtype=np.int32) if users is None else self.known_users(users)
         allowed = self.allowed_items(min_ratings, among)
         seen = self.seen_ if exclude_seen else None
@@ -264,6 +270,51 @@ class Recommender(Component, abc.ABC):
         for name, array in state.items():
             setattr(self, name, array.item() if array.ndim == 0 else array)
 
+    def check_state(self) -> None:
+        """Refuse fitted arrays, as `restore` took them from a file, that do not fit the catalogue or are not numbers.
+
+        Raises
+        ------
+        ModelError
+            If an array holds a number that is not finite; in subclasses, if one has another dtype or shape.
+        """
+        from mfx.models.checks import finite
+
+        for name, array in self.state().items():
+            if array.dtype.kind not in "biuf":
+                raise ModelError(f"{name} is {array.dtype}, not numbers.")
+            finite(array, name)
+
+    def continue_after(self, epoch: int, state: Mapping[str, AnyArray], *, over: bool = False) -> None:
+        """Let the next `fit` go on where another one, with the same settings and ratings, was cut off.
+
+        Parameters
+        ----------
+        epoch : int
+            The last epoch that was done.
+        state : mapping of str to array
+            What `state` returned after it; copied.
+        over : bool
+            Whether that was the last epoch: the next `fit` does no other.
+        """
+        copied = {name: np.array(array) for name, array in state.items()}
+        self._left_off = (epoch, copied, over)
+
+    def passes(self, epochs: int) -> Iterator[int]:
+        """Count the epochs of a fit, for `learn` to loop over once the arrays have their start: 1 to `epochs`.
+
+        After `continue_after` the arrays are put back first, and the count begins behind the epoch that was done. The
+        result is that of an uninterrupted fit where an epoch depends on settings, ratings, the arrays of `state_names`
+        and its number alone; so random numbers are drawn by the number of the epoch (`mfx.solver.hashing`).
+        """
+        left_off, self._left_off = self._left_off, None
+        if left_off is None:
+            yield from range(1, epochs + 1)
+            return
+        done, state, over = left_off
+        self.restore(state)
+        yield from range(done + 1, done + 1 if over else epochs + 1)
+
     def save(self, folder: Path | str) -> Path:
         """Write the fitted model to a folder (JSON and npz, no pickle) and return the folder.
 
@@ -325,6 +376,18 @@ class Recommender(Component, abc.ABC):
             raise ModelError("fold_in needs each item once.")
         return items, values
 
+    def checked_list(self, k: int, bias_weight: float) -> tuple[int, float]:
+        """Return the length of a list, which is never longer than there are items, and the weight of the bias.
+
+        Raises
+        ------
+        ModelError
+            If the weight is not finite in float32.
+        """
+        if not abs(bias_weight) <= float(np.finfo(np.float32).max):
+            raise ModelError(f"bias_weight={bias_weight} is not finite in single precision.", "Choose one around 1.")
+        return min(k, self.catalogue_.n_items), bias_weight
+
     def reweighed(self, scores: FloatArray, bias_weight: float) -> FloatArray:
         """Give the item bias in scores another weight, in place; float32, last axis the items."""
         if bias_weight != 1.0:
@@ -333,7 +396,8 @@ class Recommender(Component, abc.ABC):
 
     def allowed_items(self, min_ratings: int, among: ArrayLike | None) -> BoolArray | None:
         """Return a mask of the items that a list may hold; None if it may hold all."""
-        allowed = None if min_ratings <= 0 else self.seen_.item_counts >= min_ratings
+        most = int(np.iinfo(np.int64).max)
+        allowed = None if min_ratings <= 0 else self.seen_.item_counts >= min(min_ratings, most)
         if among is not None:
             chosen = np.zeros(self.catalogue_.n_items, dtype=np.bool_)
             chosen[self.known_items(among)] = True

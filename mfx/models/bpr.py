@@ -64,7 +64,7 @@ class BPR(FactorModel):
 
         indptr, indices = self._positives(train)
         self._start(np.diff(indptr), train.n_items)
-        for number in range(1, self.epochs + 1):
+        for number in self.passes(self.epochs):
             loss = run_epoch(
                 self.user_table_,
                 self.item_table_,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,9 +84,24 @@ class Watch:
 
     def restore_best(self, model: Model) -> None:
         """Put the model back into the state of the best epoch; does nothing where that was the last one."""
-        if self.best_epoch != self.epochs:
+        if self._best_state is not None and self.best_epoch != self.epochs:
             _restore(model, self._best_state)
         self._best_state = None
+
+    def progress(self) -> tuple[dict[str, Any], Any]:
+        """Return what `resume` takes: numbers, and the state of the best epoch (None where it need not be kept)."""
+        names = ("epochs", "best_epoch", "best_score", "scores")
+        return {name: getattr(self, name) for name in names}, self._best_state
+
+    def begin_again(self) -> None:
+        """Forget every epoch seen."""
+        self.resume({"epochs": 0, "best_epoch": 0, "best_score": math.nan, "scores": []}, None)
+
+    def resume(self, numbers: Mapping[str, Any], best_state: Any) -> None:
+        """Follow a fit that goes on from where it was when `progress` returned this."""
+        for name, value in numbers.items():
+            setattr(self, name, list(value) if isinstance(value, list) else value)
+        self._best_state = best_state
 
 
 def _state(model: Model) -> Any:

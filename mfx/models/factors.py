@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from mfx.errors import ModelError
 from mfx.interfaces import FloatArray, IndexArray
 from mfx.models.base import Recommender
 from mfx.models.folded import Folded
@@ -41,6 +42,23 @@ class FactorModel(Recommender):
         self.user_table_ = user_table
         self.item_table_ = item_table
         self.offset_ = offset
+
+    def check_state(self) -> None:
+        """Refuse tables that do not fit the catalogue and each other, or are not finite."""
+        from mfx.models.checks import array_of
+
+        super().check_state()
+        catalogue, width = self.catalogue_, self.item_table_.shape[-1] if np.ndim(self.item_table_) else 0
+        self.user_table_ = array_of(self.user_table_, "user_table_", np.float32, (catalogue.n_users, width))
+        self.item_table_ = array_of(self.item_table_, "item_table_", np.float32, (catalogue.n_items, width))
+        if np.ndim(self.offset_):
+            raise ModelError("offset_ is an array, not a number.")
+        factors = getattr(self, "factors", width - 1)
+        if width != factors + 1 or width < 1:
+            raise ModelError(f"The tables have {width} columns, not {factors} factors and a bias.")
+        longest = [np.linalg.norm(one.astype(np.float64), axis=1).max() for one in (self.user_table_, self.item_table_)]
+        if longest[0] * longest[1] + sum(longest) + abs(self.offset_) > np.finfo(np.float32).max:
+            raise ModelError("The tables hold numbers so large that scores overflow.")
 
     @property
     def user_factors_(self) -> FloatArray:
@@ -102,7 +120,8 @@ class FactorModel(Recommender):
         """Take in a new user from some ratings, the items held fixed; see `Recommender.fold_in`."""
         items, values = self.checked_profile(item_ids, ratings)
         row = self.fold_in_row(items, values)
-        return Folded(self, self.score_rows(row[None])[0], items, row)
+        with np.errstate(over="ignore", invalid="ignore"):  # Folded refuses what is not finite
+            return Folded(self, self.score_rows(row[None])[0], items, row)
 
     def similar_items(self, item_id: Any, k: int = 10) -> pd.DataFrame:
         """List the items whose factors point the same way (cosine), the item itself left out.
@@ -128,10 +147,12 @@ class FactorModel(Recommender):
         factors = self.item_factors_
         if not factors.shape[1]:
             return super().similar_items(item_id, k)
+        factors = factors.astype(np.float64)  # squares of large factors overflow in single precision
         norms = np.linalg.norm(factors, axis=1)
         norms[norms == 0.0] = 1.0
         cosines = (factors @ factors[index[0]]) / (norms * norms[index[0]])
         others = np.ones(cosines.size, dtype=np.bool_)
         others[index] = False
+        k, _ = self.checked_list(k, 1.0)
         best, scores = best_items(cosines[None].astype(np.float32), k, others, None, index)
         return list_frame(self.catalogue_, best, scores)

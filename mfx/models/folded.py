@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from mfx.errors import ModelError
 from mfx.interfaces import FloatArray, IndexArray
 from mfx.models.lists import Seen, best_items, list_frame
 
@@ -31,12 +32,21 @@ class Folded:
         Items that the user rated.
     row : float32 array, shape (factors + 1,), or None
         The user's factors and bias, for models that have them.
+
+    Raises
+    ------
+    ModelError
+        If a score is not finite.
     """
 
     model: Recommender
     scores: FloatArray
     items: IndexArray
     row: FloatArray | None = None
+
+    def __post_init__(self) -> None:
+        if not np.isfinite(self.scores).all():
+            raise ModelError("The new user's scores are not finite.", "Look for extreme ratings; fit with more reg.")
 
     def predict(self, item_ids: ArrayLike) -> FloatArray:
         """Predict for raw item ids; float32."""
@@ -52,6 +62,7 @@ class Folded:
         bias_weight: float = 1.0,
     ) -> pd.DataFrame:
         """List the best items, as `Recommender.recommend` does; columns ``item_id, score, rank``."""
+        k, bias_weight = self.model.checked_list(k, bias_weight)
         scores = self.model.reweighed(self.scores[None].copy(), bias_weight)
         allowed = self.model.allowed_items(min_ratings, among)
         seen = Seen(np.array([0, self.items.size], dtype=np.int64), self.items, self.model.seen_.item_counts)

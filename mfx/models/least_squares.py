@@ -77,7 +77,7 @@ class LeastSquaresModel(FactorModel):
         """Alternate between the sides until the epochs are over or the callback stops the fit."""
         by_user, by_item = layouts(train)
         self.start(train)
-        for number in range(1, self.epochs + 1):
+        for number in self.passes(self.epochs):
             on_the_way = self.update_items(by_item) or {}
             minima = self.update_rows(by_user, self.item_table_, self.user_table_, self.user_ridge(), self.user_prior())
             losses = {**on_the_way, **self._losses(minima, by_user.counts, by_item.counts)}
@@ -179,7 +179,8 @@ class LeastSquaresModel(FactorModel):
         """
         items, values = self.checked_profile(item_ids, ratings)
         row = self.fold_in_row(items, values, bias=bias, features=features)
-        return Folded(self, self.score_rows(row[None])[0], items, row)
+        with np.errstate(over="ignore", invalid="ignore"):  # Folded refuses what is not finite
+            return Folded(self, self.score_rows(row[None])[0], items, row)
 
     def fold_in_row(
         self,

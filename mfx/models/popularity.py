@@ -25,6 +25,13 @@ class Popularity(Recommender):
         """Count the ratings of each item."""
         self.scores_ = train.item_counts.astype(np.float32)
 
+    def check_state(self) -> None:
+        """Refuse counts that do not fit the catalogue."""
+        from mfx.models.checks import array_of
+
+        super().check_state()
+        self.scores_ = array_of(self.scores_, "scores_", np.float32, (self.catalogue_.n_items,))
+
     def score_users(self, users: IndexArray) -> FloatArray:
         """Return the counts for each user; float32, shape (len(users), items)."""
         return np.tile(self.scores_, (users.size, 1))

@@ -17,9 +17,9 @@ import numpy as np
 from mfx import registry
 from mfx.errors import MFXError, ModelError
 from mfx.files import atomic_file, write_text
-from mfx.interfaces import AnyArray, Catalogue, Features, RatingScale
+from mfx.interfaces import AnyArray, Catalogue, Features
 from mfx.models.base import Recommender
-from mfx.models.lists import Seen
+from mfx.models.checks import array_of, features_of, scale_of, seen_of, texts_of
 
 FORMAT = 1
 
@@ -33,8 +33,7 @@ def save(model: Recommender, folder: Path) -> Path:
         "seen/item_counts": model.seen_.item_counts,
     }
     arrays |= _catalogue_arrays(model.catalogue_)
-    if folder.exists() and any(folder.iterdir()) and not (folder / "model.json").exists():
-        raise ModelError(f"{folder} holds other files.", "Save the model to a folder of its own.")
+    _check_place(folder)
     (folder / "model.json").unlink(missing_ok=True)
     with atomic_file(folder / "arrays.npz") as temporary:
         np.savez(temporary, allow_pickle=False, **cast(dict[str, Any], arrays))
@@ -50,18 +49,31 @@ def save(model: Recommender, folder: Path) -> Path:
     return folder
 
 
+def _check_place(folder: Path) -> None:
+    """Refuse a folder of something else; one that a process left half written, when it was killed, is taken over."""
+    names = [path.name for path in folder.iterdir()] if folder.exists() else []
+    cut_off = [name for name in names if name.startswith((".model.json.", ".arrays.npz."))]
+    if names and not cut_off and not {"model.json", "arrays.npz"} & set(names):
+        raise ModelError(f"{folder} holds other files.", "Save the model to a folder of its own.")
+    for name in cut_off:
+        (folder / name).unlink()
+
+
 def load(folder: Path) -> Recommender:
     """Read a model of any registered class from a folder; see `Recommender.load`."""
     about = _read_about(folder)
     arrays = _read_arrays(folder, about["arrays"])
     try:
         model = cast(Recommender, registry.create("model", about["model"], about["settings"]))
-        model.set_context(_catalogue_from(arrays), RatingScale(*about["scale"]), _seen_from(arrays))
+        catalogue = _catalogue_from(arrays)
+        seen = seen_of(catalogue, *(arrays[f"seen/{name}"] for name in ("indptr", "items", "item_counts")))
+        model.set_context(catalogue, scale_of(about["scale"]), seen)
         model.restore({name: arrays[f"state/{name}"] for name in model.state_names})
+        model.check_state()
     except (KeyError, TypeError) as error:
         raise ModelError(f"{folder} holds a model that is incomplete: {error}.", "Save it again.") from error
     except MFXError as error:
-        raise ModelError(f"{folder}: {error.message}", error.hint) from error
+        raise ModelError(f"{folder}: {error.message}", error.hint or "Save the model again.") from error
     return model
 
 
@@ -71,6 +83,10 @@ def _read_about(folder: Path) -> dict[str, Any]:
         about = json.loads(path.read_text(encoding="utf-8"))
         version = about["format"]
         missing = {"model", "settings", "scale", "arrays"} - set(about)
+        if not (isinstance(about["format"], int) and isinstance(about.get("settings", {}), dict)):
+            raise TypeError("format is a number and settings is a mapping")
+        if not all(isinstance(about.get(name, ""), str) for name in ("model", "arrays")):
+            raise TypeError("model and arrays are text")
     except FileNotFoundError:
         raise ModelError(f"{folder} holds no saved model.", "Give the folder that holds model.json.") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -98,10 +114,6 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _seen_from(arrays: Mapping[str, AnyArray]) -> Seen:
-    return Seen(arrays["seen/indptr"], arrays["seen/items"], arrays["seen/item_counts"])
-
-
 def _catalogue_arrays(catalogue: Catalogue) -> dict[str, AnyArray]:
     arrays = _ids_arrays("users", catalogue.user_ids) | _ids_arrays("items", catalogue.item_ids)
     if catalogue.titles is not None:
@@ -117,21 +129,25 @@ def _catalogue_arrays(catalogue: Catalogue) -> dict[str, AnyArray]:
 
 
 def _catalogue_from(arrays: Mapping[str, AnyArray]) -> Catalogue:
+    users, items = _ids_from(arrays, "users"), _ids_from(arrays, "items")
+    sizes = {"item": items.size, "user": users.size}
     blocks: dict[str, dict[str, Features]] = {"item": {}, "user": {}}
     for key in arrays:
         side, _, rest = key.partition("_features/")
         if side in blocks and rest.endswith("/indptr"):
             name = rest.removesuffix("/indptr")
             part = f"{side}_features/{name}"
-            blocks[side][name] = Features(
-                tuple(_text_from(arrays, f"{part}/names").tolist()),
+            blocks[side][name] = features_of(
+                _text_from(arrays, f"{part}/names"),
                 arrays[f"{part}/indptr"],
                 arrays[f"{part}/indices"],
                 arrays.get(f"{part}/weights"),
+                sizes[side],
+                part,
             )
     return Catalogue(
-        _ids_from(arrays, "users"),
-        _ids_from(arrays, "items"),
+        users,
+        items,
         _text_from(arrays, "titles") if "titles/text" in arrays else None,
         blocks["item"],
         blocks["user"],
@@ -143,7 +159,9 @@ def _ids_arrays(key: str, ids: AnyArray) -> dict[str, AnyArray]:
 
 
 def _ids_from(arrays: Mapping[str, AnyArray], key: str) -> AnyArray:
-    return arrays[f"{key}/ids"] if f"{key}/ids" in arrays else _text_from(arrays, key)
+    if f"{key}/ids" not in arrays:
+        return _text_from(arrays, key)
+    return array_of(arrays[f"{key}/ids"], f"{key}/ids", np.int64, (None,))
 
 
 def _text_arrays(key: str, texts: AnyArray) -> dict[str, AnyArray]:
@@ -156,6 +174,4 @@ def _text_arrays(key: str, texts: AnyArray) -> dict[str, AnyArray]:
 
 
 def _text_from(arrays: Mapping[str, AnyArray], key: str) -> AnyArray:
-    data = arrays[f"{key}/text"].tobytes()
-    ends = arrays[f"{key}/ends"].tolist()
-    return np.array([data[a:b].decode() for a, b in zip([0, *ends], ends, strict=False)], dtype=str)
+    return texts_of(arrays[f"{key}/text"], arrays[f"{key}/ends"], key)

@@ -219,6 +219,31 @@ class ModelContract(RecommenderLaws):
             component.restore(state)
             np.testing.assert_array_equal(scores(component, ratings), expected)
 
+    def test_a_fit_that_was_cut_off_goes_on_to_the_same_numbers(self, component: Any, ratings: Ratings) -> None:
+        """A new model that is given the state after an epoch does those that are left, to the bits of all of them."""
+        if not isinstance(component, Recommender):
+            pytest.skip("it is no mfx.Recommender, so a run with it begins again")
+        states: list[dict[str, Any]] = []
+
+        def keep(model: Any, _: Epoch) -> bool:
+            states.append({name: np.array(array) for name, array in model.state().items()})
+            return False
+
+        expected = scores(component.fit(ratings, on_epoch=keep), ratings)
+        if len(states) < 3:
+            pytest.skip("the model reports fewer than three epochs")
+        again, numbers = fresh(component), []
+        again.continue_after(2, states[1])
+        again.fit(ratings, on_epoch=lambda _, epoch: numbers.append(epoch.number))
+        if numbers[0] != 3:
+            pytest.skip("it counts its epochs itself, not with passes, so a run with it begins again")
+        assert numbers == list(range(3, len(states) + 1))
+        np.testing.assert_array_equal(scores(again, ratings), expected)
+        again.continue_after(2, states[1], over=True)
+        again.fit(ratings)
+        for name, array in states[1].items():
+            np.testing.assert_array_equal(again.state()[name], array)
+
 
 def steady(component: Any, ratings: Ratings) -> FloatArray:
     """Return the scores of a fit; skip where another fit with the same settings differs, which is a law of its own."""

@@ -50,6 +50,10 @@ class BackgroundRun:
         kept = dict(values)
         self._do(lambda run: run.log_metrics(kept, step))
 
+    def log_epoch(self, number: int, values: Mapping[str, float]) -> None:
+        """Record the numbers of an epoch."""
+        self.log_metrics(values, step=number)
+
     def log_data(self, data: DataInfo) -> None:
         """Record which data went in."""
         self._do(lambda run: run.log_data(data))

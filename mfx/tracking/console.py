@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from mfx.errors import TrackingError
+from mfx.errors import TrackingError, mask
 from mfx.interfaces import DataInfo, RunInfo
 from mfx.registry import register
 from mfx.settings import Component
-from mfx.tracking.store import mask
 
 log = logging.getLogger(__name__)
 

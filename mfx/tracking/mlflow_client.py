@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mfx.errors import MFXError, TrackingError
-from mfx.tracking.store import Store, mask
+from mfx.errors import MFXError, TrackingError, mask
+from mfx.tracking.store import Store
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient

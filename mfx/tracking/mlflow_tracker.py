@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from mfx.errors import SettingError, TrackingError
+from mfx.errors import SettingError, TrackingError, mask
 from mfx.interfaces import DataInfo, RunInfo
 from mfx.registry import register
 from mfx.settings import Component, setting
 from mfx.tracking.mlflow_client import experiment_id, open_client, told
 from mfx.tracking.names import MAX_PARAM, MAX_TAG, check_key, metric_keys, shortened
 from mfx.tracking.packaged import package
-from mfx.tracking.store import Store, locate, mask
+from mfx.tracking.store import Store, locate
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -114,10 +114,11 @@ class MLflowTracker(Component):
         Raises
         ------
         TrackingError
-            If the store cannot be reached.
+            If the store cannot be reached, or the run is gone from it.
         """
+        opening, self.opening_ = getattr(self, "opening_", None), None
         store = locate(self.uri)
-        client = open_client(store)
+        client = open_client(store) if opening is None else opening.client.result()
         run = MLflowRun(store, client, self.flush_seconds)
         run.attach(run_id, experiment_id(client, store, experiment))
         return run
@@ -179,6 +180,7 @@ class MLflowRun:
         self._client = client
         self._every = flush_seconds
         self._pending: list[Any] = []
+        self._known: dict[str, set[tuple[int, float]]] | None = None
         self._written_at = time.monotonic()
         self._complained = False
 
@@ -200,8 +202,16 @@ class MLflowRun:
                 self._client.log_batch(self.run_id, params=entities[at : at + PARAMS_PER_CALL])
 
     def attach(self, run_id: str, experiment: str) -> None:
-        """Write to a run that exists, of the experiment with this id."""
-        self.run_id, self._experiment_id = run_id, experiment
+        """Write to a run that exists, of the experiment with this id; numbers it has already are not repeated.
+
+        Raises
+        ------
+        TrackingError
+            If it does not exist.
+        """
+        with told(self._store, f"taking up run {run_id}"):
+            self._client.get_run(run_id)
+        self.run_id, self._experiment_id, self._known = run_id, experiment, {}
 
     def log_metrics(self, values: Mapping[str, float], step: int = 0) -> None:
         """Collect numbers for the next batch; `mfx.tracking.names.metric_key` gives their names in MLflow.
@@ -297,7 +307,22 @@ class MLflowRun:
         """
         self._flush()
         with told(self._store, "ending the run"):
+            if self._known is not None and status == "FINISHED":
+                self._forget_error()
             self._client.set_terminated(self.run_id, status)
+
+    def _stands(self, metric: Any) -> bool:
+        """Whether a run that was taken up has this point already."""
+        assert self._known is not None
+        if metric.key not in self._known:
+            history = self._client.get_metric_history(self.run_id, metric.key)
+            self._known[metric.key] = {(point.step, point.value) for point in history}
+        return (metric.step, metric.value) in self._known[metric.key]
+
+    def _forget_error(self) -> None:
+        """Take away why an earlier process ended, as the run has come to its end after all."""
+        if "error" in self._client.get_run(self.run_id).data.tags:
+            self._client.delete_tag(self.run_id, "error")
 
     def where(self) -> str:
         """One line for people: the store, the run and the command that shows it."""
@@ -313,6 +338,8 @@ class MLflowRun:
             # A server that went away is noticed in seconds; MLflow itself would retry for minutes.
             self._store.check()
         with told(self._store, "writing metrics"):
+            if self._known is not None:
+                self._pending = [one for one in self._pending if not self._stands(one)]
             while self._pending:
                 self._client.log_batch(self.run_id, metrics=self._pending[:METRICS_PER_CALL])
                 del self._pending[:METRICS_PER_CALL]

@@ -6,7 +6,7 @@ import contextlib
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +19,10 @@ _HIGH = re.compile(rb"VmHWM:\s+(\d+) kB")
 class _Stage:
     seconds: float = 0.0
     peak: float = 0.0
+    began: float | None = None
+
+    def so_far(self) -> float:
+        return self.seconds + (0.0 if self.began is None else time.perf_counter() - self.began)
 
 
 @dataclass
@@ -56,11 +60,11 @@ class StageClock:
         stage = self._stages.setdefault(name, _Stage())
         self._mark()
         self._open.append(stage)
-        began = time.perf_counter()
+        stage.began = time.perf_counter()
         try:
             yield
         finally:
-            stage.seconds += time.perf_counter() - began
+            stage.seconds, stage.began = stage.so_far(), None
             self._mark()
             self._open.pop()
 
@@ -72,9 +76,19 @@ class StageClock:
         if self.method == "stage":
             _reset()
 
+    def carry(self, metrics: Mapping[str, float]) -> None:
+        """Count in what another clock, of the same run in an earlier process, had measured: its `metrics`."""
+        for name, value in metrics.items():
+            kind, _, stage = name.partition("/")
+            known = self._stages.setdefault(stage, _Stage())
+            if kind == "seconds":
+                known.seconds += value
+            else:
+                known.peak = max(known.peak, value)
+
     def metrics(self) -> dict[str, float]:
         """Return ``seconds/NAME`` and, unless the method is none, ``peak_mb/NAME``, in the order of the stages."""
-        numbers = {f"seconds/{name}": stage.seconds for name, stage in self._stages.items()}
+        numbers = {f"seconds/{name}": stage.so_far() for name, stage in self._stages.items()}
         if self.method != "none":
             numbers |= {f"peak_mb/{name}": stage.peak for name, stage in self._stages.items()}
         return numbers

@@ -5,30 +5,17 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import os
-import re
 import socket
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from mfx.errors import TrackingError
+from mfx.errors import TrackingError, mask
 
 PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
 ELSEWHERE = ("databricks",)
 HINT = "Set tracking.uri to sqlite:///PATH, postgresql://..., mysql://..., mssql://... or http(s)://HOST:PORT."
-
-_CREDENTIALS = re.compile(r"\b(?!sqlite|file)([A-Za-z][\w+.\-]*)://[^\s'\"]*@")
-_SECRETS = re.compile(r"(?i)\b(password|passwd|pwd|token|secret|access_?key|api_?key)=[^&\s'\"]+")
-
-
-def mask(text: str) -> str:
-    """Hide user names, passwords and tokens of every address in a text.
-
-    ``postgresql://ann:secret@db/mfx`` becomes ``postgresql://***@db/mfx``, and ``?token=abc`` becomes
-    ``?token=***``.
-    """
-    return _SECRETS.sub(r"\1=***", _CREDENTIALS.sub(r"\1://***@", text))
 
 
 @dataclass(frozen=True, repr=False)

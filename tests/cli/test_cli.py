@@ -70,7 +70,7 @@ def test_a_run_prints_a_table_and_where_to_look(cli):
     assert str(folder) in done.stdout
     assert "Seconds: read" in done.stdout
     names = sorted(path.name for path in folder.iterdir())
-    assert names == ["config.yaml", "curves.json", "metrics.json", "model", "run.json", "run.log"]
+    assert names == ["config.yaml", "curves.json", "environment.json", "metrics.json", "model", "run.json", "run.log"]
 
 
 def test_json_prints_the_metrics_and_nothing_else(cli):

@@ -118,3 +118,16 @@ def test_years_of_titles_enter_the_catalogue_unless_the_data_have_their_own(feat
     items = Facts("items.csv", ["1", "4"], ["Heat (1995)", "four"], features)
     ratings = assemble(raw_of([(1, 4, 3.0, 1), (1, 1, 3.0, 2)]), "ratings.csv", Policy(), items=items)
     assert list(ratings.catalogue.item_features["year"].names) == expected
+
+
+def test_ids_at_the_end_of_64_bits_keep_every_digit_beside_no_facts():
+    top = 2**63 - 1
+    rows = [(1, top, 3.0, 0), (1, top - 1, 4.0, 0)]
+    ratings = assemble(raw_of(rows), "f", Policy(), items=Facts("items", [], []))
+    assert ratings.catalogue.item_ids.tolist() == [top - 1, top]
+    assert ratings.catalogue.item_ids.dtype == np.int64
+
+
+def test_ids_of_facts_beyond_64_bits_are_refused():
+    with pytest.raises(DataError, match="an id is no integer"):
+        assemble(raw_of([(1, 2, 3.0, 0)]), "f", Policy(), items=Facts("items", [str(2**63)], [""]))

@@ -187,3 +187,14 @@ def test_a_random_clean_file_reads_alike_both_ways(only_fast):
     rows = [(rng.randrange(9), rng.randrange(99), rng.randrange(1, 11) / 2, rng.randrange(10**9)) for _ in range(500)]
     text = "u,i,r,t\n" + "".join(f"{u},{i},{v},{t}\n" for u, i, v, t in rows)
     assert rows_of(read(text)[0]) == rows
+
+
+def test_hexadecimal_ids_are_no_integers(tmp_path):
+    import mfx
+
+    path = tmp_path / "r.csv"
+    path.write_text("user_id,item_id,rating\n1,5,3\n2,0x10,4\n")
+    settings = {"path": str(path), "timestamp_column": None, "cache": False}
+    with pytest.raises(DataError, match="item id is no integer"):
+        mfx.create("dataset", "table", settings | {"item_ids": "integer"}).load()
+    assert mfx.create("dataset", "table", settings).load().catalogue.item_ids.tolist() == ["0x10", "5"]

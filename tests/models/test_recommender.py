@@ -127,7 +127,7 @@ def test_tampered_missing_and_foreign_models_are_refused(planted, tmp_path):
         ({"model": "als9"}, "no model called 'als9'"),
         ({"settings": {"factors": -1}}, "must be at least 1"),
         ({"settings": {"factor": 1}}, "no setting 'factor'"),
-        ({"scale": None}, "incomplete"),
+        ({"scale": None}, "scale None is not two numbers"),
     ):
         (folder / "model.json").write_text(json.dumps(about | change))
         with pytest.raises(ModelError, match=message):
@@ -175,3 +175,15 @@ def test_lists_are_those_of_the_scores_also_for_a_subclass_that_scores_in_a_way_
             listed["score"].to_numpy().reshape(-1, 4), -np.sort(-scores, axis=1)[:, :4], rtol=1e-4, atol=1e-5
         )
         assert (model.score_product(users) is None) == (cls is Backwards)
+
+
+@pytest.mark.parametrize(
+    "left", [("arrays.npz",), (".arrays.npz.x1.npz",), ("arrays.npz", ".model.json.x1.json", "MLmodel")]
+)
+def test_a_folder_that_a_killed_process_left_half_written_is_taken_over(planted, tmp_path, left):
+    for name in left:
+        (tmp_path / name).write_bytes(b"half")
+    model = ALS(factors=2, epochs=1).fit(planted)
+    loaded = ALS.load(model.save(tmp_path))
+    np.testing.assert_array_equal(loaded.item_table_, model.item_table_)
+    assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".")]

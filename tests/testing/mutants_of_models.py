@@ -167,7 +167,7 @@ MODELS = [
         IALS,
         "epochs_are_reported_in_order_with_finite_losses",
         "epochs from 0",
-        ("range(1, self.epochs + 1)", "range(self.epochs)"),
+        ("self.passes(self.epochs)", "range(self.epochs)"),
     ),
     one(
         IALS,
@@ -212,6 +212,19 @@ MODELS = [
             "    def state(self):\n"
             "        self._check_fitted()\n"
             "        return {name: np.asarray(getattr(self, name)) for name in self.state_names}"
+        ),
+    ),
+    one(
+        IALS,
+        "a_fit_that_was_cut_off_goes_on_to_the_same_numbers",
+        "an epoch that goes by the one before",
+        (
+            "            self._solve(items, by_item, self.user_table_, self.item_table_)\n",
+            "            before = self.item_table_.copy()\n"
+            "            self._solve(items, by_item, self.user_table_, self.item_table_)\n"
+            "            if getattr(self, '_going', False):\n"
+            "                self.item_table_ += np.float32(0.1) * (before - self.item_table_)\n"
+            "            self._going = number < self.epochs\n",
         ),
     ),
     one(

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from mfx.errors import TrackingError
-from mfx.tracking.store import locate, mask
+from mfx.errors import TrackingError, mask
+from mfx.tracking.store import locate
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,13 @@ from mfx.analysis.explore.exhibits import Chapter, Exhibit
 from mfx.analysis.explore.plan import CHOICES, GROUP, ExplorePlan, plan
 from mfx.analysis.explore.spread import PartCounts
 from mfx.analysis.page import Page, Picture, Section, write, write_csv
+from mfx.errors import mask
 from mfx.experiment import Listener, announcing
 from mfx.interfaces import DataInfo, Ratings, RunInfo, Split
 from mfx.results import EXPLORATION, FIGURES, METRICS_FILE, new_directory, write_config, write_json
 from mfx.tracking import environment
 from mfx.tracking.background import BackgroundRun, opened
 from mfx.tracking.stages import StageClock
-from mfx.tracking.store import mask
 
 TAG = "explore"
 """Tag of explorations in the tracker; its value is "true"."""

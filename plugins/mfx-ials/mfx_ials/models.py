@@ -66,7 +66,7 @@ class IALS(mfx.FactorModel):
         by_item = transpose(SparseRows(kept.user_indptr, kept.items, confidence), kept.n_items).values
         self._start(train.n_users, train.n_items)
         scales = self._scales(items.counts, train.n_users)
-        for number in range(1, self.epochs + 1):
+        for number in self.passes(self.epochs):
             self._solve(items, by_item, self.user_table_, self.item_table_)
             least = self._solve(users, confidence, self.item_table_, self.user_table_)
             squares = np.square(self.item_factors_, dtype=np.float64).sum(axis=1)

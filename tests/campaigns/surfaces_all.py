@@ -1,0 +1,8 @@
+"""Every surface."""
+
+from surfaces_config import NODES, OVERRIDES
+from surfaces_models import MODELS, SERVED
+from surfaces_parquet import CSV, PARQUET
+from surfaces_zip import CHECKSUM, ZIPS
+
+SURFACES = [CSV, PARQUET, ZIPS, CHECKSUM, NODES, OVERRIDES, MODELS, SERVED]
