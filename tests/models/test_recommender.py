@@ -175,3 +175,11 @@ def test_lists_are_those_of_the_scores_also_for_a_subclass_that_scores_in_a_way_
             listed["score"].to_numpy().reshape(-1, 4), -np.sort(-scores, axis=1)[:, :4], rtol=1e-4, atol=1e-5
         )
         assert (model.score_product(users) is None) == (cls is Backwards)
+
+
+def test_state_that_is_promised_must_be_set(planted):
+    class Forgetful(Popularity):
+        state_names = ("scores_", "more_")
+
+    with pytest.raises(ModelError, match="did not set 'more_', which state_names promises"):
+        Forgetful().fit(planted)
