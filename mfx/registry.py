@@ -257,7 +257,18 @@ def report(name: str, package: str, reason: str) -> None:
 
 
 def available(kind: str | None = None) -> list[Entry]:
-    """List registered components, sorted by kind (in the order of the flow) and name."""
+    """List registered components, sorted by kind (in the order of the flow) and name.
+
+    Parameters
+    ----------
+    kind : {"dataset", "split", "model", "metric", "tracking"}, optional
+        Of this kind only.
+
+    Returns
+    -------
+    list of Entry
+        With the attributes `kind`, `name`, `component` (the class), `package` and `summary`.
+    """
     load_plugins()
     entries = [entry for entry in _registry.entries.values() if kind in (None, entry.kind)]
     return sorted(entries, key=lambda entry: (KINDS.index(entry.kind), entry.name))
@@ -283,6 +294,20 @@ def get(kind: str, name: str) -> Entry:
 
 def create(kind: str, name: str, settings: Mapping[str, Any] | None = None) -> Any:
     """Make a component by name.
+
+    Parameters
+    ----------
+    kind : {"dataset", "split", "model", "metric", "tracking"}
+        What it is.
+    name : str
+        As registered.
+    settings : mapping of str to value, optional
+        Those that are not left at their defaults.
+
+    Returns
+    -------
+    object
+        The component, checked.
 
     Raises
     ------

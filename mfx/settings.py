@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -74,8 +75,21 @@ def setting(
 ) -> Any:
     """Declare a setting with its default and the bounds that every value must keep.
 
-    Use it as the default of a dataclass field: ``epochs: int = setting(15, ge=1)``. A list default is copied for
-    each instance.
+    Use it as the default of a dataclass field: ``epochs: int = setting(15, ge=1)``.
+
+    Parameters
+    ----------
+    default : object
+        The default; of a list or mapping each component gets a copy.
+    ge, gt, le, lt : float, optional
+        A number must be at least, above, at most, below this one. Whatever the bounds, it must be finite.
+    choices : tuple of str, optional
+        The only values allowed.
+
+    Returns
+    -------
+    dataclasses.Field
+        Typed as anything, so that it can stand where a value of the setting's type is expected.
 
     Raises
     ------
@@ -96,9 +110,23 @@ def tunable(
     le: float | None = None,
     lt: float | None = None,
 ) -> Any:
-    """Declare a setting that a sweep searches by default, between `low` and `high` inclusive.
+    """Declare a setting that a sweep searches by default.
 
-    The bounds (`ge`, `gt`, `le`, `lt`) say which values are allowed; the range says where to look.
+    Parameters
+    ----------
+    default : int or float
+        The default.
+    low, high : float
+        Where a sweep looks, both ends included; other values are allowed, as far as the bounds let them be.
+    log : bool
+        Whether a sweep moves on a logarithmic scale.
+    ge, gt, le, lt : float, optional
+        Bounds of every value, as in `setting`.
+
+    Returns
+    -------
+    dataclasses.Field
+        As `setting` does.
     """
     return _field(default, Bounds(ge=ge, gt=gt, le=le, lt=lt, low=low, high=high, log=log))
 
@@ -141,7 +169,7 @@ def settings_of(component: type) -> dict[str, SettingInfo]:
     SettingError
         If the class is no dataclass, or a setting has no default (then it could not be composed by name alone).
     """
-    if not dataclasses.is_dataclass(component):
+    if not dataclasses.is_dataclass(component) or _undecorated(component):
         raise SettingError(
             f"{component.__module__}.{component.__qualname__} is not a dataclass, so it has no settings.",
             "Put @dataclass(kw_only=True) under @register(...).",
@@ -163,6 +191,14 @@ def settings_of(component: type) -> dict[str, SettingInfo]:
         bounds = field.metadata.get(_KEY, Bounds())
         found[field.name] = SettingInfo(field.name, hints[field.name], default, bounds)
     return found
+
+
+def _undecorated(component: type) -> bool:
+    """Whether a subclass of a dataclass declares fields of its own that no decorator has taken up."""
+    if "__dataclass_fields__" in vars(component):
+        return False
+    own = inspect.get_annotations(component).values()
+    return any("ClassVar" not in str(annotation) for annotation in own)
 
 
 def check_names(component: type, given: Mapping[str, Any], where: str) -> None:

@@ -30,6 +30,9 @@ class Toy(Component):
 
     def load(self) -> Ratings:
         Toy.loaded += 1
+        if log := os.environ.get("MFX_TOY_LOADS"):
+            with Path(log).open("a") as file:
+                file.write(f"{os.getpid()}\n")
         if self.sleeps:
             Path("sleeping").touch()  # for those who want to interrupt it
             time.sleep(self.sleeps)

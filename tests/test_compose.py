@@ -132,6 +132,7 @@ def test_presets_are_found_by_name_in_the_node_not_by_file(plan, tmp_path):
         ("epochs: 2\n", "The node 'model' has no name"),
         ("name: toy_model\nepochs: ???\n", "model.epochs has no value yet"),
         ("name: [1\n", "not valid YAML"),
+        ("defaults: [toy_modle]\n", "no model called 'toy_modle' (in model/mine.yaml). See mfx list model."),
     ],
 )
 def test_a_wrong_preset_is_refused(plan, tmp_path, text, part):

@@ -75,7 +75,7 @@ def test_commands_on_finished_runs(in_demo, capsys, command):
 
 
 SWEEPS = [command for command in COMMANDS if command.startswith("mfx sweep ") or "hydra/sweeper" in command]
-ELSEWHERE = ("sweep.storage=", "hydra/launcher=submitit")  # need a database server, a Slurm cluster
+ELSEWHERE = ("sweep.storage=", "hydra/launcher=submitit", "hydra/launcher=ray")  # need a server, a cluster
 
 
 @pytest.mark.parametrize("command", [command for command in COMMANDS if command not in SWEEPS])

@@ -1,5 +1,6 @@
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import pytest
 from hypothesis import given
@@ -85,3 +86,15 @@ def test_every_setting_needs_a_default():
         settings_of(Without)
     with pytest.raises(SettingError, match="is not a dataclass"):
         settings_of(int)
+
+
+def test_a_subclass_with_settings_needs_the_decorator_too():
+    class Forgotten(Demo):
+        more: int = setting(1)
+
+    class Without(Demo):
+        unit: ClassVar[str] = "no setting"
+
+    with pytest.raises(SettingError, match="Forgotten is not a dataclass"):
+        settings_of(Forgotten)
+    assert settings_of(Without) == settings_of(Demo)

@@ -41,7 +41,7 @@ def plugins(folders: list[Path]) -> Iterator[Finding]:
         brought = [f"{entry.kind} {entry.name}" for entry in registry.available() if entry.package == plugin.package]
         what = f"{len(brought)} components" if plugin.package == "mfx" else ", ".join(brought) or "no component"
         files = [path for folder in folders if _belongs(folder, plugin.module) for path in folder.rglob("*.yaml")]
-        what += f"; {len(files)} configuration files" if files else ""
+        what += f"; {len(files)} configuration file{'s' * (len(files) > 1)}" if files else ""
         yield GOOD, f"{plugin.name}: {plugin.package} {plugin.version}, {plugin.module}: {what}"
     for one in registry.load_plugins():
         yield BAD, f"{one.name}: {one.package} {_version(one.package)}: {one.reason}"

@@ -31,7 +31,7 @@ def explain(error: BaseException) -> MFXError | None:
             return cause
     for cause in chain:
         if isinstance(cause, MissingConfigException):
-            return _missing(cause)
+            return _missing(cause, _place(chain))
         if isinstance(cause, OverrideParseException):
             return ConfigError(
                 f"'{cause.override}' is not an override that can be read.",
@@ -84,14 +84,16 @@ def _place(chain: list[BaseException]) -> str:
     return ""
 
 
-def _missing(error: Any) -> MFXError:
+def _missing(error: Any, place: str) -> MFXError:
     name = error.missing_cfg_file
     if not isinstance(name, str):
         return ConfigError(_one_line(error) + ".")
     group, _, choice = name.rpartition("/")
     if not group:
         return UnknownName(f"There is no configuration file '{name}.yaml'.", "Check --config-name and --config-dir.")
-    return UnknownName(f"There is no {group} called '{choice}'.", did_you_mean(choice, error.options or ()))
+    if error.options:
+        return UnknownName(f"There is no {group} called '{choice}'.", did_you_mean(choice, error.options))
+    return UnknownName(f"There is no {group} called '{choice}'{place}.", f"See mfx list {group}.")
 
 
 def _omegaconf(error: Any, place: str) -> MFXError:

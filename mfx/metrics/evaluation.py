@@ -71,6 +71,11 @@ def evaluate(
     settings : EvaluationSettings, optional
         By default as declared there.
 
+    Returns
+    -------
+    Evaluation
+        Values by metric, and why others have none.
+
     Raises
     ------
     MetricError

@@ -77,13 +77,15 @@ class Recommender(Component, abc.ABC):
         Raises
         ------
         ModelError
-            If there are no ratings, the model needs features that the catalogue lacks, or the fit diverges.
+            If there are no ratings, the model needs features that the catalogue lacks, the fit diverges, or `learn`
+            does not set what `state_names` promises.
         """
         if not len(train):
             raise ModelError(f"{self.name} cannot be fitted: there are no ratings.")
         self.set_context(train.catalogue, train.scale, Seen(train.user_indptr, train.items, train.item_counts))
         self.learn(train, on_epoch)
         self._left_off = None
+        self._check_state()
         return self
 
     def set_context(self, catalogue: Catalogue, scale: RatingScale, seen: Seen) -> None:
@@ -255,6 +257,7 @@ class Recommender(Component, abc.ABC):
     def state(self) -> dict[str, AnyArray]:
         """Return copies of the fitted arrays by name, enough to `restore` the model as it is now."""
         self._check_fitted()
+        self._check_state()
         return {name: np.array(getattr(self, name)) for name in self.state_names}
 
     def restore(self, state: Mapping[str, AnyArray]) -> None:
@@ -351,6 +354,14 @@ class Recommender(Component, abc.ABC):
     def _check_fitted(self) -> None:
         if not self.fitted:
             raise ModelError(f"{self.name} is not fitted yet.", "Call fit(train) first.")
+
+    def _check_state(self) -> None:
+        for name in self.state_names:
+            if not hasattr(self, name):
+                raise ModelError(
+                    f"{type(self).__name__}.learn did not set '{name}', which state_names promises.",
+                    "Set it, or correct state_names.",
+                )
 
     def known_users(self, user_ids: ArrayLike) -> IndexArray:
         """Translate raw user ids into indices; ModelError if one is unknown."""

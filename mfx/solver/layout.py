@@ -40,7 +40,15 @@ class SparseRows:
 
 
 def transpose(rows: SparseRows, n_columns: int) -> SparseRows:
-    """Return the transposed matrix by a counting sort: linear in the entries, stable, no temporary keys."""
+    """Return the transposed matrix by a counting sort: linear in the entries, stable, no temporary keys.
+
+    Parameters
+    ----------
+    rows : SparseRows
+        The matrix.
+    n_columns : int
+        Its number of columns, at least one above the largest index.
+    """
     indptr = np.zeros(n_columns + 1, dtype=np.int64)
     np.cumsum(np.bincount(rows.indices, minlength=n_columns), out=indptr[1:])
     indices = np.empty_like(rows.indices)

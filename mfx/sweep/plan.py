@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ from typing import Any
 from mfx import compose, results
 from mfx.compose import ConfigError
 from mfx.compose.nodes import GROUPS
+from mfx.errors import MFXError
 from mfx.sweep import space as spaces
 from mfx.sweep.settings import SweepSettings
 from mfx.sweep.space import Dimension, Point
@@ -64,10 +64,15 @@ class SweepPlan:
         """Seed of the random points."""
         return int(self.defaults["seed"]) if self.settings.seed is None else self.settings.seed
 
-    @cached_property
-    def params(self) -> dict[str, str]:
-        """Every setting of trial 0 as text."""
-        return compose.parameters(self.defaults)
+    def params_of(self, point: Point) -> dict[str, str]:
+        """Every setting of a trial as text; of one that cannot be composed, with those of trial 0 that it shares."""
+        try:
+            with compose.explained():
+                composed = self.compose([*self.fixed, *spaces.overrides_of(self.space, point)])
+                return compose.parameters(compose.complete(composed))
+        except MFXError:
+            params = compose.parameters(self.defaults)
+            return params | {name: str(value) for name, value in point.items() if name in params}
 
     @cached_property
     def grid_over(self) -> list[str] | None:
@@ -140,17 +145,6 @@ class SweepPlan:
     def compose(self, overrides: Sequence[str]) -> Any:
         """Compose a configuration inside the running Hydra."""
         return _compose(self.config_name, [*overrides, *self.shared])
-
-    def workers(self, config: Any) -> int:
-        """How many trials the launcher runs at a time, as far as its settings say."""
-        asked = config.hydra.launcher.get("n_jobs")
-        if not isinstance(asked, int):
-            return 1
-        return asked if asked > 0 else max(1, (os.cpu_count() or 1) + 1 + asked)
-
-    def batch(self, workers: int) -> int:
-        """How many trials the launcher gets at once."""
-        return self.settings.batch or (1 if workers == 1 else 4 * workers)
 
     def text(self, point: Point) -> str:
         """Write a point for people."""

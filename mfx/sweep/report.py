@@ -15,6 +15,7 @@ from mfx.files import write_text
 from mfx.interfaces import TrackedRun
 from mfx.sweep.plan import SweepPlan
 from mfx.sweep.schedule import Schedule
+from mfx.sweep.storage import TIMES_FILE
 from mfx.sweep.study import Study
 
 SUMMARY_FOLDER = "summary"
@@ -103,11 +104,11 @@ def gather(made: SweepPlan, study: Study, schedule: Schedule, best: int, folder:
     objective = f"valid/{made.trial_plan.objective}"
     fits = [_fit_seconds(record) for record in records.values() if record.get("status") != "failed"]
     prepare = sum(record.get("seconds_prepare", 0.0) for record in records.values())
-    path = study.folder / "times.json"
+    path = study.folder / TIMES_FILE
     times = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
-    busy = sum(one["seconds"] * min(one["workers"], max(1, one["trials"])) for one in times)
-    spent = sum(_fit_seconds(record) for record in records.values())
-    launched = max(1, sum(one["trials"] for one in times))
+    busy = sum(one["seconds"] * min(one["workers"], max(1, len(one["trials"]))) for one in times)
+    launched = [records[number] for one in times for number in one["trials"]]
+    spent = sum(_fit_seconds(record) + record.get("seconds_prepare", 0.0) for record in launched)
     return Outcome(
         folder=study.folder,
         objective=objective,
@@ -121,7 +122,7 @@ def gather(made: SweepPlan, study: Study, schedule: Schedule, best: int, folder:
         test={name: value for name, value in final.items() if name.startswith("test/")},
         again=final.get(objective),
         refit=bool(made.defaults["refit"]),
-        overhead=max(0.0, busy - spent - prepare) / launched,
+        overhead=max(0.0, busy - spent) / max(1, len(launched)),
         fit_and_score=statistics.fmean(fits) if fits else 0.0,
         prepare=prepare,
         texts={one.number: made.text(schedule.point(one.number)) for one in study.trials()},

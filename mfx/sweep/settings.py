@@ -48,7 +48,7 @@ class SweepSettings(Component):
     max_failures: float = setting(0.2, ge=0, le=1)
     """Share of all planned trials that may fail; one more ends the sweep."""
     batch: int | None = setting(None, ge=1)
-    """Trials that the launcher gets at once; by default 1, or four per worker where it has several."""
+    """Trials that the launcher gets at once; by default one per worker, with joblib four; without a launcher 1."""
     study: str | None = setting(None)
     """Name of the folder below runs/sweeps; by default made from what is searched, so that the same command goes on."""
     storage: str | None = setting(None)

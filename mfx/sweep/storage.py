@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 RESULT_FILE = "result.json"
 """What a trial came to, in the folder of the trial."""
 JOURNAL = "study.journal"
+TIMES_FILE = "times.json"
+"""How long sweepers were busy with which trials."""
 
 
 class StudyError(MFXError):

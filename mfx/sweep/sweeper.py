@@ -13,26 +13,27 @@ from typing import Any
 from mfx import compose, experiment, results
 from mfx.errors import MFXError
 from mfx.interfaces import RunInfo
-from mfx.sweep import points, report
+from mfx.sweep import launchers, points, report
 from mfx.sweep.plan import SweepPlan, plan
 from mfx.sweep.progress import Progress
 from mfx.sweep.recompose import Recomposer
 from mfx.sweep.schedule import Schedule
 from mfx.sweep.settings import SweepSettings
 from mfx.sweep.space import overrides_of
-from mfx.sweep.storage import RESULT_FILE
+from mfx.sweep.storage import RESULT_FILE, TIMES_FILE
 from mfx.sweep.study import Study
 from mfx.sweep.tracked import CHILD_FILE, TrackedSweep
 
 log = logging.getLogger(__name__)
 
-TIMES_FILE = "times.json"
 FINAL_FILE = "final.json"
 """Stands in the folder of the best setting once it is refitted, scored and recorded."""
 DONE_FILE = "done.json"
 """Stands in the study's folder once the tracker has been told what the sweep came to."""
 RANDOM_SHARE = 2 / 3
 """Part of a time budget that random points may use."""
+ALONE = 2
+"""Times that a trial whose process ended without a result is launched again, by itself, before it counts as failed."""
 
 finished: list[report.Outcome] = []
 """What sweeps of this process came to; Hydra hands nothing back."""
@@ -69,7 +70,7 @@ def sweep(
     try:
         tracked = TrackedSweep(made.trial_plan.tracker, _parent(made), study)
         try:
-            outcome = _Sweep(made, study, tracked, launcher, made.workers(config)).run()
+            outcome = _Sweep(made, study, tracked, launcher, config.hydra.launcher).run()
         except BaseException as error:
             try:
                 tracked.close("FAILED" if isinstance(error, Exception) else "KILLED")
@@ -97,8 +98,9 @@ def _parent(made: SweepPlan) -> RunInfo:
 class _Sweep:
     """One sweeper at work on a study, alone or beside others."""
 
-    def __init__(self, made: SweepPlan, study: Study, tracked: TrackedSweep, launcher: Any, workers: int) -> None:
-        self.plan, self.study, self.tracked, self.launcher, self.workers = made, study, tracked, launcher, workers
+    def __init__(self, made: SweepPlan, study: Study, tracked: TrackedSweep, launcher: Any, about: Any) -> None:
+        self.plan, self.study, self.tracked, self.launcher = made, study, tracked, launcher
+        self.workers, self.batch = launchers.workers(about), made.settings.batch or launchers.batch(about)
         self.schedule = Schedule(made, study.folder)
         self.began = time.monotonic()
         self.progress = Progress(made.trial_plan.objective, made.higher_is_better)
@@ -135,18 +137,21 @@ class _Sweep:
         record = self.study.result(number)
         if record is None or (self.study.place(number) / CHILD_FILE).is_file():
             return
-        point = {name: str(value) for name, value in self.schedule.point(number).items()}
-        self.tracked.trial(number, record, self.schedule.stage_of(number), record["params"] or self.plan.params | point)
+        params = record["params"] or self.plan.params_of(self.schedule.point(number))
+        self.tracked.trial(number, record, self.schedule.stage_of(number), params)
 
     def _stage(self, end: int, stage: str, share: float) -> None:
         limit = self.plan.settings.minutes
         while True:
+            began = time.perf_counter()
             if limit is not None and time.monotonic() - self.began > 60 * limit * share:
                 log.info("The time budget of the %s stage is over.", stage)
                 return
-            claimed = self.study.claim(self.plan.batch(self.workers), end, self.schedule.point)
+            claimed = self.study.claim(self.batch, end, self.schedule.point)
             if claimed:
-                self._launch(claimed, stage, end)
+                launched = self._launch(claimed, stage, end)
+                self._add_times(time.perf_counter() - began, launched)
+                self._check_failures()
             elif self.study.others_running():
                 time.sleep(0.2)
             else:
@@ -156,24 +161,25 @@ class _Sweep:
         while self.study.others_running():
             time.sleep(0.2)
 
-    def _launch(self, claimed: list[int], stage: str, end: int) -> None:
-        began = time.perf_counter()
+    def _launch(self, claimed: list[int], stage: str, end: int) -> list[int]:
+        """Run claimed trials to their ends; returns those that had to be launched."""
         wanted = [number for number in claimed if self.study.result(number) is None]
         error = self._try(wanted)
-        # A job that kills its process takes the whole batch with it; the guilty one is alone in its second attempt.
-        for number in [number for number in wanted if self.study.result(number) is None]:
-            error = self._try([number]) or error
+        # A job that kills its process takes the whole batch with it; by itself, only the guilty one does so again.
+        for number in wanted:
+            attempts = 0
+            while self.study.result(number) is None and attempts < ALONE:
+                error, attempts = self._try([number]) or error, attempts + 1
             if self.study.result(number) is None:
                 reason = " ".join(str(error).split()).partition(". ")[0] if error else "it ended without a word"
                 self._write_failure(number, reason)
-        self._add_times(time.perf_counter() - began, len(wanted))
         for number in claimed:
             record = self.study.result(number)
             assert record is not None
             self.study.tell(number, record)
             self._track(number)
             self.progress.trial(number, end, stage, record, self.plan.text(self.schedule.point(number)))
-        self._check_failures()
+        return wanted
 
     def _try(self, numbers: list[int]) -> Exception | None:
         """Launch trials; what goes wrong outside of them is returned, their own failures are in their files."""
@@ -233,7 +239,7 @@ class _Sweep:
                 )
             self.schedule.lay(grid, first, importances)
 
-    def _add_times(self, seconds: float, trials: int) -> None:
+    def _add_times(self, seconds: float, trials: list[int]) -> None:
         path = self.study.folder / TIMES_FILE
         with self.study.locked():
             times = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
@@ -247,6 +253,9 @@ class _Sweep:
         best = self.study.ranked()[0]
         folder = self.study.folder / results.BEST
         if not (folder / FINAL_FILE).is_file():
+            began = time.perf_counter()
+            self.tracked.wait()  # where the tracker lags behind, its time is one of the trials too
+            self._add_times(time.perf_counter() - began, [])
             self._refit(best.number, folder)
         outcome = report.gather(self.plan, self.study, self.schedule, best.number, folder)
         if not (self.study.folder / DONE_FILE).is_file():

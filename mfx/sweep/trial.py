@@ -54,7 +54,7 @@ def run(config: Any, directory: Path, *, prune: bool) -> dict[str, Any]:
         record |= {"data": split.train.name, "split_fingerprint": split.fingerprint}
     except Pruned:
         record["status"] = "pruned"
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         text = f"{'' if isinstance(error, MFXError) else type(error).__name__ + ': '}{error}"
         record |= {"error": " ".join(text.split()), "traceback": traceback.format_exc()}
     record["seconds"] = time.perf_counter() - began

@@ -53,7 +53,10 @@ class RecommenderLaws(ComponentContract):
 
     def test_lists_leave_out_seen_items(self, recommender: Any, ratings: Ratings) -> None:
         """A full list holds every item but those that the user rated in train."""
-        for user in (0, 4, ratings.n_users - 1):
+        users = np.array([0, 4, ratings.n_users - 1], dtype=np.int32)
+        if not np.isfinite(recommender.score_users(users)).all():
+            pytest.skip("scores are not finite: see test_users_and_items_without_ratings_get_finite_scores")
+        for user in users.tolist():
             frame = recommender.recommend([ratings.catalogue.user_ids[user]], k=ratings.n_items)
             seen = ratings.catalogue.item_ids[ratings.items[ratings.users == user]]
             assert not set(frame.item_id) & set(seen), "a list holds items that the user rated"
@@ -92,6 +95,8 @@ class RecommenderLaws(ComponentContract):
         """Before `fit`, asking is a ModelError."""
         if not isinstance(component, Recommender):
             pytest.skip("it is no mfx.Recommender")
+        if component.fitted:
+            pytest.skip("it takes itself for fitted: see test_a_new_model_learns_nothing_from_an_old_one")
         with pytest.raises(ModelError):
             component.recommend([100])
 
@@ -122,6 +127,8 @@ class RecommenderLaws(ComponentContract):
 
     def test_saving_and_loading_keeps_the_scores(self, recommender: Any, ratings: Ratings, tmp_path: Path) -> None:
         """A loaded model has the settings of the saved one, and its scores to 1e-6."""
+        if fresh(recommender).settings() != recommender.settings():
+            pytest.skip("its settings do not come back: see test_settings_round_trip")
         recommender.save(tmp_path / "model")
         users = np.arange(ratings.n_users, dtype=np.int32)
         with _registered(type(recommender)):

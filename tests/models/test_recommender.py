@@ -187,3 +187,11 @@ def test_a_folder_that_a_killed_process_left_half_written_is_taken_over(planted,
     loaded = ALS.load(model.save(tmp_path))
     np.testing.assert_array_equal(loaded.item_table_, model.item_table_)
     assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_state_that_is_promised_must_be_set(planted):
+    class Forgetful(Popularity):
+        state_names = ("scores_", "more_")
+
+    with pytest.raises(ModelError, match="did not set 'more_', which state_names promises"):
+        Forgetful().fit(planted)

@@ -81,13 +81,18 @@ def test_a_new_author_succeeds_with_the_readme_alone(shell):
             path.write_text(step[1])
         else:
             told[step] = shell(step)
-    assert "mine: mfx-mine 0.1.0, mfx_mine.models: model mine; 1 configuration files" in told["mfx doctor"]
+    assert "mine: mfx-mine 0.1.0, mfx_mine.models: model mine; 1 configuration file\n" in told["mfx doctor"]
     assert re.search(r"power +=.*search 0.1 to 2, log", told["mfx list model"])
     assert re.search(r"\d+ passed", told["pytest mfx-mine"])
     assert "movielens_demo · temporal · mine" in told["mfx model=mine"]
     assert "model.power-0.2" in told["mfx -m model=mine model.power=0.2,0.5,1"]
+    sweep = told["mfx sweep model=mine sweep.random_trials=8"]
+    assert re.search(r"Again: +mfx model=mine model\.power=", sweep)
+    trials = int(re.search(r"(\d+) trials \((\d+) complete", sweep)[1])
+    assert trials > 9
     assert "mine" in told["mfx experiment=mine_demo"]
-    assert runs_in(shell.folder / "runs" / "mlflow.db") == 6
+    # Alone, three below a parent, trials and the refit below another, and the experiment.
+    assert runs_in(shell.folder / "runs" / "mlflow.db") == 1 + (1 + 3) + (1 + trials + 1) + 1
 
 
 def runs_in(database):

@@ -1,34 +1,14 @@
+import contextlib
 import json
+import os
+import signal
+from pathlib import Path
 
 import pytest
 
 TOY = ("dataset=toy", "split=toy_split", "model=toy_model", "tracking=toy_tracking", "metrics=[rmse]", "figures=false")
 
-KILL = """
-import glob, os, signal, subprocess, sys, time
-after, *rest = sys.argv[1:]
-process = subprocess.Popen([sys.executable, "-m", "mfx.cli.main", *rest], start_new_session=True)
-while len(glob.glob("runs/sweeps/*/trials/*/result.json")) < int(after) and process.poll() is None:
-    time.sleep(0.005)
-os.killpg(process.pid, signal.SIGKILL)
-print("KILLED" if process.wait() == -signal.SIGKILL else "TOO LATE")
-"""
-
-KILL_AT = """
-import glob, os, signal, subprocess, sys, time
-steps, delay, *rest = sys.argv[1:]
-process = subprocess.Popen([sys.executable, "-m", "mfx.cli.main", *rest], start_new_session=True)
-seen = ("trials/*/result.json", "best", "best/metrics.json", "summary/summary.json")
-while sum(len(glob.glob("runs/sweeps/*/" + one)) for one in seen) < int(steps) and process.poll() is None:
-    time.sleep(0.002)
-try:
-    process.wait(float(delay))
-    print("OVER")
-except subprocess.TimeoutExpired:
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    print("KILLED")
-"""
+KILLER = Path(__file__).with_name("killer.py")
 
 
 @pytest.fixture
@@ -39,23 +19,25 @@ def sweep(cli):
         done = cli("sweep", *TOY, *arguments, "--json", **extra)
         return done, json.loads(done.stdout) if done.returncode == 0 else None
 
-    def kill(after, *arguments):
-        """Kill the sweep with SIGKILL, workers included, when so many trials are there."""
-        done = cli(str(after), "sweep", *TOY, *arguments, code=KILL)
-        assert "KILLED" in done.stdout, done.stderr
-
-    def kill_at(steps, delay, *arguments):
-        """Kill the sweep, workers included, so many seconds after so many steps; says whether it was still there."""
-        return cli(str(steps), str(delay), "sweep", *TOY, *arguments, code=KILL_AT).stdout.split()[-1]
+    def kill(*moments, arguments):
+        """Kill it at moments that ``killer.py`` describes; gives the finished process and what came of each moment."""
+        done = cli(json.dumps(moments), "sweep", *TOY, *arguments, "--json", code=KILLER.read_text())
+        told = [line.removeprefix("killer: ") for line in done.stderr.splitlines() if line.startswith("killer: ")]
+        assert len(told) == len(moments), done.stderr
+        return done, told
 
     def set_aside():
         (cli.folder / "runs").rename(cli.folder / f"before {len(list(cli.folder.iterdir()))}")
 
     run.set_aside = set_aside
-    run.kill, run.kill_at = kill, kill_at
+    run.kill = kill
     run.folder = cli.folder
     run.cli, run.choices = cli, TOY
-    return run
+    yield run
+    groups = cli.folder / "groups"
+    for group in groups.read_text().split() if groups.exists() else ():
+        with contextlib.suppress(ProcessLookupError):  # workers that outlived their sweeper
+            os.killpg(int(group), signal.SIGKILL)
 
 
 @pytest.fixture

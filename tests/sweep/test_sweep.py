@@ -1,6 +1,7 @@
 import importlib.util
 import json
 import shlex
+from collections import Counter
 
 import pytest
 
@@ -68,20 +69,6 @@ def test_the_same_command_after_the_end_runs_nothing(sweep, essence):
 
 
 @pytest.mark.slow
-def test_a_killed_sweep_goes_on_and_ends_like_one_that_was_not(sweep, essence):
-    _, whole = sweep(*BUDGET, "sweep.study=whole")
-    (sweep.folder / "runs").rename(sweep.folder / "whole")
-    for after in (0, 3, 9):
-        sweep.kill(after, *BUDGET)
-    kept = {path: path.stat().st_mtime_ns for path in sweep.folder.glob("runs/sweeps/*/trials/*/result.json")}
-    assert len(kept) >= 9
-    done, found = sweep(*BUDGET)
-    assert done.returncode == 0, done.stderr
-    assert essence(found) == essence(whole)
-    assert kept.items() <= {path: path.stat().st_mtime_ns for path in kept}.items()
-
-
-@pytest.mark.slow
 @joblib
 def test_two_workers_try_the_same_points_and_find_the_same(sweep, essence):
     _, one = sweep(*BUDGET)
@@ -89,6 +76,25 @@ def test_two_workers_try_the_same_points_and_find_the_same(sweep, essence):
     done, two = sweep(*BUDGET, "sweep.workers=2")
     assert done.returncode == 0, done.stderr
     assert essence(two) == essence(one)
+
+
+def loads(folder):
+    """How often each process read the data."""
+    return Counter((folder / "loads").read_text().split())
+
+
+def test_data_are_read_once_for_all_trials_and_once_for_the_refit(sweep):
+    _, found = sweep(*BUDGET, MFX_TOY_LOADS="loads")
+    assert len(found["trials"]) > 7
+    assert list(loads(sweep.folder).values()) == [2]
+
+
+@pytest.mark.slow
+@joblib
+def test_each_worker_reads_the_data_once(sweep):
+    _, found = sweep(*BUDGET, "sweep.workers=2", "sweep.batch=3", MFX_TOY_LOADS="loads")
+    assert len(found["trials"]) > 7
+    assert sorted(loads(sweep.folder).values()) == [1, 1, 1], "two workers, and the sweeper for the refit"
 
 
 @pytest.mark.slow

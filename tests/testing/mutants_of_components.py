@@ -12,7 +12,7 @@ CLUBS, LATEST, HIT_SHARE, LINES = (
 
 
 def one(plugin, law, defect, *edits):
-    return Mutant(plugin, defect, (law,), edits)
+    return Mutant(plugin, defect, law, edits)
 
 
 def of_settings(plugin, numbered, default, method):

@@ -7,7 +7,7 @@ EASE = Plugin("plugins/mfx-ease", "mfx_ease/models.py", ("tests/test_ease.py::Te
 
 
 def one(plugin, law, defect, *edits):
-    return Mutant(plugin, defect, (law,), edits)
+    return Mutant(plugin, defect, law, edits)
 
 
 def method(lines):
@@ -26,19 +26,16 @@ MODELS = [
             "factors: int = mfx.setting(64, ge=1, le=32)",
         ),
     ),
-    Mutant(
+    one(
         IALS,
+        "settings_round_trip",
         "a setting that grows each time",
-        ("settings_round_trip", "saving_and_loading_keeps_the_scores"),
-        (
-            method(
-                "    def __post_init__(self) -> None:\n"
-                "        super().__post_init__()\n"
-                "        if self.positive_threshold is not None:\n"
-                "            self.positive_threshold += 1e-9"
-            ),
+        method(
+            "    def __post_init__(self) -> None:\n"
+            "        super().__post_init__()\n"
+            "        if self.positive_threshold is not None:\n"
+            "            self.positive_threshold += 1e-9"
         ),
-        because="A saved model is made again from its settings.",
     ),
     one(
         IALS,
@@ -135,17 +132,14 @@ MODELS = [
             "        return super().score_pairs(users, items).astype(np.float64)"
         ),
     ),
-    Mutant(
+    one(
         EASE,
+        "users_and_items_without_ratings_get_finite_scores",
         "means over the ratings of users who may have none",
-        ("users_and_items_without_ratings_get_finite_scores", "lists_leave_out_seen_items"),
         (
-            (
-                "return np.asarray(rows @ self.inverse_, dtype=np.float32)",
-                "return np.asarray(rows @ self.inverse_ / np.diff(rows.indptr)[:, None], dtype=np.float32)",
-            ),
+            "return np.asarray(rows @ self.inverse_, dtype=np.float32)",
+            "return np.asarray(rows @ self.inverse_ / np.diff(rows.indptr)[:, None], dtype=np.float32)",
         ),
-        because="No list can be made of scores that are not finite, and everybody gets a list.",
     ),
     one(
         IALS,
@@ -354,17 +348,14 @@ MODELS = [
             "        return found"
         ),
     ),
-    Mutant(
+    one(
         IALS,
+        "a_new_model_learns_nothing_from_an_old_one",
         "what is known of the ratings kept by the class",
-        ("a_new_model_learns_nothing_from_an_old_one", "a_model_that_is_not_fitted_says_so"),
-        (
-            method(
-                "    def set_context(self, catalogue, scale, seen):\n"
-                "        cls = type(self)\n"
-                "        cls.catalogue_, cls.scale_, cls.seen_ = catalogue, scale, seen"
-            ),
+        method(
+            "    def set_context(self, catalogue, scale, seen):\n"
+            "        cls = type(self)\n"
+            "        cls.catalogue_, cls.scale_, cls.seen_ = catalogue, scale, seen"
         ),
-        because="Who takes another's ratings for its own also believes to be fitted.",
     ),
 ]

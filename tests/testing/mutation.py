@@ -39,15 +39,14 @@ class Mutant:
     Attributes
     ----------
     defect : in a few words, what is wrong
-    breaks : names of the laws, without ``test_``; a single one unless `because` says why there are more
+    breaks : name of the law, without ``test_``
     edits : pairs of old and new text; the old one stands in the module exactly once
     """
 
     plugin: Plugin
     defect: str
-    breaks: tuple[str, ...]
+    breaks: str
     edits: tuple[tuple[str, str], ...]
-    because: str = ""
 
 
 def copy(mutant: Mutant, folder: Path) -> dict[str, object]:

@@ -1,0 +1,31 @@
+import pytest
+
+from mfx.sweep import launchers
+
+SLURM = "hydra_plugins.hydra_submitit_launcher.submitit_launcher.SlurmLauncher"
+LOCAL = "hydra_plugins.hydra_submitit_launcher.submitit_launcher.LocalLauncher"
+JOBLIB = "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher"
+
+
+@pytest.mark.parametrize(
+    ("launcher", "workers", "batch"),
+    [
+        ({"_target_": launchers.BASIC}, 1, 1),
+        ({"_target_": JOBLIB, "n_jobs": 1}, 1, 1),
+        ({"_target_": JOBLIB, "n_jobs": 3}, 3, 12),
+        ({"_target_": JOBLIB, "n_jobs": -1}, 6, 24),
+        ({"_target_": JOBLIB, "n_jobs": -2}, 5, 20),
+        ({"_target_": JOBLIB, "n_jobs": None}, 6, 24),
+        ({"_target_": SLURM, "array_parallelism": 256}, 256, 256),
+        ({"_target_": LOCAL, "timeout_min": 60}, 6, 6),
+    ],
+)
+def test_batches_suit_the_launcher(monkeypatch, launcher, workers, batch):
+    monkeypatch.setattr("os.cpu_count", lambda: 6)
+    assert (launchers.workers(launcher), launchers.batch(launcher)) == (workers, batch)
+
+
+def test_hydras_own_launcher_is_known_by_its_class():
+    from hydra._internal.core_plugins.basic_launcher import BasicLauncher
+
+    assert f"{BasicLauncher.__module__}.{BasicLauncher.__qualname__}" == launchers.BASIC

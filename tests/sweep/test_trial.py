@@ -1,0 +1,12 @@
+import json
+import sys
+
+from mfx import compose
+from mfx.sweep import trial
+
+
+def test_a_model_that_ends_python_is_a_trial_that_failed(toy, monkeypatch, tmp_path):
+    monkeypatch.setattr(toy.ToyModel, "fit", lambda *given, **options: sys.exit(3))
+    record = trial.run(compose.compose([*toy.choices, "metrics=[rmse]"]), tmp_path, prune=False)
+    assert (record["status"], record["value"], record["error"]) == ("failed", None, "SystemExit: 3")
+    assert json.loads((tmp_path / "result.json").read_text()) == record
