@@ -73,7 +73,7 @@ class GenreALS(ALS):
     user_features: list[str] = setting([])
     feature_bias: bool = setting(True)
     min_rows: int = setting(1, ge=1)
-    unrated: float = setting(0.3, ge=0.0, le=1.0)
+    unrated: float = setting(0.2, ge=0.0, le=1.0)
     pooling: str = setting("mean", choices=("mean", "sum"))
     genre_update: str = setting("ratings", choices=("ratings", "factors"))
 
