@@ -9,13 +9,13 @@ from typing import Any
 
 from mfx.analysis.finished_run import FinishedRun, RunError
 from mfx.analysis.paired import CONFIDENCE, RESAMPLES, Difference, PerUser, differences
-from mfx.analysis.same_split import flat, label, one_split
+from mfx.analysis.same_split import flat, label, lists_of, one_protocol, one_split
 from mfx.analysis.scores import Scores, score
 from mfx.analysis.slices import Slice, slices
 from mfx.compose.varying import varying
 from mfx.errors import MetricError
 from mfx.interfaces import Metric, Split
-from mfx.metrics.names import create_metrics, full_name
+from mfx.metrics.names import create_metrics, full_name, under_protocol
 
 
 @dataclass(frozen=True)
@@ -127,13 +127,15 @@ def compare(runs: Sequence[FinishedRun], metrics: Sequence[str] | None = None, s
     Raises
     ------
     RunError
-        If there are fewer than two different runs, their splits differ, or none shares a metric with the first.
+        If there are fewer than two different runs, their splits or ways to make lists differ, or none shares a
+        metric with the first.
     DataError
         If the data changed since.
     """
     if len({run.folder for run in runs}) < len(runs) or len(runs) < 2:
         raise RunError("A comparison needs at least two different runs.", "Name two: mfx compare RUN RUN")
     known = [flat(run) for run in runs]
+    one_protocol(runs)
     split = one_split(runs)
     made = _metrics(runs, metrics)
     main = _main(runs, made)
@@ -176,7 +178,9 @@ def _metrics(runs: Sequence[FinishedRun], wanted: Sequence[str] | None) -> dict[
     names = [full_name(one) for one in wanted]
     if len(set(names)) < len(names) or not names:
         raise MetricError(f"metrics={','.join(wanted)} names no metric, or one twice.", "Write metrics=rmse,ndcg@10.")
-    return {name: known.get(name) or create_metrics([name])[name] for name in names}
+    settings = plans[0].evaluation
+    made = {under_protocol(name, metric, settings): metric for name, metric in create_metrics(names).items()}
+    return {name: known.get(name, metric) for name, metric in made.items()}
 
 
 def _main(runs: Sequence[FinishedRun], made: Mapping[str, Metric]) -> list[str]:
@@ -242,13 +246,11 @@ def _protocol(
     evaluation = runs[0].config["evaluation"]
     threshold = evaluation.get("relevance_threshold")
     relevant = "every held-out rating is relevant" if threshold is None else f"ratings from {threshold:g} are relevant"
-    among = "all items" if evaluation.get("candidates") == "unseen" else "all items that somebody rated"
     together = f"{len(tests)} tests on all of test" + (f", {len(slice_tests)} on slices" if slice_tests else "")
     return [
         f"Split: {split.rule}.",
         f"Saved models, scored on test: {len(split.test):,} ratings of "
-        f"{int((split.test.user_counts > 0).sum()):,} users. Lists are made of {among} that the user did not rate "
-        f"before; {relevant}.",
+        f"{int((split.test.user_counts > 0).sum()):,} users. {lists_of(runs[0])}; {relevant}.",
         f"Every run is compared with {labels[0]}, user by user. Intervals hold {CONFIDENCE:.0%} of {RESAMPLES:,} "
         f"resamples of users (bootstrap of the metric itself, seed {seed}). p is Wilcoxon's signed-rank test of the "
         f"users' own differences, corrected by Holm ({together}).",

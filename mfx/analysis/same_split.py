@@ -62,6 +62,37 @@ def one_split(runs: Sequence[FinishedRun]) -> Split:
     return split
 
 
+def one_protocol(runs: Sequence[FinishedRun]) -> None:
+    """Refuse runs whose lists were made in different ways: full ones, or with some number of sampled candidates.
+
+    Raises
+    ------
+    RunError
+        Naming the first two that differ.
+    """
+    known = [run.plan().evaluation.sampled for run in runs]
+    for run, sampled in zip(runs[1:], known[1:], strict=True):
+        if sampled != known[0]:
+            asked = [one.config["evaluation"]["candidates"] for one in (runs[0], run)]
+            raise RunError(
+                f"{runs[0].name} was evaluated with evaluation.candidates={asked[0]}, {run.name} with {asked[1]}: "
+                "full lists and sampled candidates cannot be compared.",
+                "Run one of them again with the other's evaluation.candidates.",
+            )
+
+
+def lists_of(run: FinishedRun) -> str:
+    """Say in a clause what a run's lists are made of."""
+    settings = run.plan().evaluation
+    if settings.sampled is not None:
+        return (
+            f"Not full lists: each relevant item is ranked among {settings.sampled:,} items that the user did not "
+            f"rate, drawn at random (seed {settings.sampling_seed})"
+        )
+    among = "all items" if settings.candidates == "unseen" else "all items that somebody rated"
+    return f"Lists are made of {among} that the user did not rate before"
+
+
 def _refused(one: FinishedRun, other: FinishedRun) -> RunError:
     first, second = flat(one), flat(other)
     keys = [key for key in {**first, **second} if key.partition(".")[0] in (*APART, "seed")]
