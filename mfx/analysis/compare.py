@@ -9,13 +9,13 @@ from typing import Any
 from mfx.analysis.finished_run import FinishedRun, RunError
 from mfx.analysis.paired import Difference, Draws, PerUser, differences
 from mfx.analysis.protocol import notes, one_model, protocol
-from mfx.analysis.same_split import flat, label, one_split
+from mfx.analysis.same_split import flat, label, one_protocol, one_split
 from mfx.analysis.scores import Scores, score
 from mfx.analysis.slices import Slice, slices
 from mfx.compose.varying import varying
 from mfx.errors import MetricError
 from mfx.interfaces import Metric, Split
-from mfx.metrics.names import create_metrics, full_name
+from mfx.metrics.names import create_metrics, full_name, under_protocol
 
 
 @dataclass(frozen=True)
@@ -149,13 +149,15 @@ def compare(runs: Sequence[FinishedRun], metrics: Sequence[str] | None = None, s
     Raises
     ------
     RunError
-        If there are fewer than two different runs, their splits differ, or none shares a metric with the first.
+        If there are fewer than two different runs, their splits or ways to make lists differ, or none shares a
+        metric with the first.
     DataError
         If the data changed since.
     """
     if len({run.folder for run in runs}) < len(runs) or len(runs) < 2:
         raise RunError("A comparison needs at least two different runs.", "Name two: mfx compare RUN RUN")
     known = [flat(run) for run in runs]
+    one_protocol(runs)
     split = one_split(runs)
     made = _metrics(runs, metrics)
     main = _main(runs, made)
@@ -202,7 +204,9 @@ def _metrics(runs: Sequence[FinishedRun], wanted: Sequence[str] | None) -> dict[
     names = [full_name(one) for one in wanted]
     if len(set(names)) < len(names) or not names:
         raise MetricError(f"metrics={','.join(wanted)} names no metric, or one twice.", "Write metrics=rmse,ndcg@10.")
-    return {name: known.get(name) or create_metrics([name])[name] for name in names}
+    settings = plans[0].evaluation
+    made = {under_protocol(name, metric, settings): metric for name, metric in create_metrics(names).items()}
+    return {name: known.get(name, metric) for name, metric in made.items()}
 
 
 def _main(runs: Sequence[FinishedRun], made: Mapping[str, Metric]) -> list[str]:

@@ -62,6 +62,25 @@ def one_split(runs: Sequence[FinishedRun]) -> Split:
     return split
 
 
+def one_protocol(runs: Sequence[FinishedRun]) -> None:
+    """Refuse runs whose lists were made in different ways: full ones, or with some number of sampled candidates.
+
+    Raises
+    ------
+    RunError
+        Naming the first two that differ.
+    """
+    known = [run.plan().evaluation.sampled for run in runs]
+    for run, sampled in zip(runs[1:], known[1:], strict=True):
+        if sampled != known[0]:
+            asked = [one.config["evaluation"]["candidates"] for one in (runs[0], run)]
+            raise RunError(
+                f"{runs[0].name} was evaluated with evaluation.candidates={asked[0]}, {run.name} with {asked[1]}: "
+                "full lists and sampled candidates cannot be compared.",
+                "Run one of them again with the other's evaluation.candidates.",
+            )
+
+
 def _refused(one: FinishedRun, other: FinishedRun) -> RunError:
     first, second = flat(one), flat(other)
     keys = [key for key in {**first, **second} if key.partition(".")[0] in (*APART, "seed")]

@@ -13,8 +13,10 @@ from mfx.analysis.slices import Slice
 from mfx.interfaces import BoolArray, DoubleArray, Metric, Model, Ratings
 from mfx.metrics.base import RelevanceMetric, sum_per_user
 from mfx.metrics.evaluation import EvaluationSettings, evaluate
+from mfx.metrics.names import under_protocol
 from mfx.metrics.outcomes import ListOutcome, RatingOutcome, Relevant
 from mfx.metrics.ratings import MAE, RMSE
+from mfx.metrics.sampled import per_user
 
 Outcome = RatingOutcome | ListOutcome
 CURVE = (5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
@@ -36,7 +38,7 @@ class Scores:
     sliced : dict of (str, str) to PerUser
         By metric and name of the slice.
     curve : dict of int to float
-        Precision by length of the list; empty where no lists were asked for.
+        Precision by length of the list; empty where no lists were asked for, or candidates are sampled.
     """
 
     values: dict[str, float]
@@ -54,6 +56,10 @@ class _Keep:
     def __init__(self, needs: str, k: int = 1) -> None:
         self.needs, self.k = needs, k
         self.outcome: Any = None
+
+    def per_user(self, outcome: Any) -> DoubleArray:
+        self.outcome = outcome
+        return np.zeros(outcome.users.size)
 
     def value(self, outcome: Any) -> float:
         self.outcome = outcome
@@ -84,27 +90,29 @@ def score(
     depth = min(max(CURVE), held_out.n_items)
     keep: dict[str, Any] = {"ratings": _Keep("ratings"), "lists": _Keep("lists", depth)}
     asked = {one.needs for one in metrics.values()}
-    extra: dict[str, Any] = {f"keep {needs}": one for needs, one in keep.items() if needs in asked}
+    extra: dict[str, Any] = {
+        under_protocol(f"keep {needs}", one, settings): one for needs, one in keep.items() if needs in asked
+    }
     found = evaluate(model, seen, held_out, {**metrics, **extra}, settings)
     values = {name: value for name, value in found.values.items() if name in metrics}
     skipped = {name: reason for name, reason in found.skipped.items() if name in metrics}
-    per_user, by_slice = {}, {}
+    made_of, by_slice = {}, {}
     for name in values:
         outcome = keep[metrics[name].needs].outcome if metrics[name].needs in keep else None
-        whole = _per_user(metrics[name], outcome, found.per_user.get(name))
+        whole = _sums(metrics[name], outcome, found.per_user.get(name))
         if whole is None or not np.isclose(whole.value(), values[name], rtol=1e-6, atol=1e-9):
             continue  # its value is no mean over users or ratings, so that users cannot be resampled
-        per_user[name] = whole
+        made_of[name] = whole
         if name in sliced:
             for one in slices:
                 cut = _cut(metrics[name], outcome, whole, one, held_out, found.users)
                 if cut is not None:
                     by_slice[name, one.name] = cut
     lists: ListOutcome | None = keep["lists"].outcome
-    return Scores(values, skipped, per_user, by_slice, {} if lists is None else _curve(lists))
+    return Scores(values, skipped, made_of, by_slice, {} if lists is None or settings.sampled else _curve(lists))
 
 
-def _per_user(metric: Any, outcome: Outcome | None, means: DoubleArray | None) -> PerUser | None:
+def _sums(metric: Any, outcome: Outcome | None, means: DoubleArray | None) -> PerUser | None:
     if isinstance(outcome, RatingOutcome) and isinstance(metric, RMSE | MAE):
         errors = np.abs(outcome.predicted.astype(np.float64) - outcome.actual)
         root = isinstance(metric, RMSE)
@@ -132,7 +140,7 @@ def _cut(
     else:
         return None
     with np.errstate(invalid="ignore", divide="ignore"):
-        return _per_user(metric, part, np.asarray(metric.per_user(part)) if hasattr(metric, "per_user") else None)
+        return _sums(metric, part, per_user(metric, part, users))
 
 
 def _some_ratings(outcome: RatingOutcome, inside: BoolArray) -> RatingOutcome:

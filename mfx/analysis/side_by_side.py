@@ -118,7 +118,13 @@ def lists_rule(evaluation: Mapping[str, Any]) -> str:
     """Say how lists are made and what counts in them."""
     threshold = evaluation.get("relevance_threshold")
     relevant = "every held-out rating is relevant" if threshold is None else f"ratings from {threshold:g} are relevant"
-    among = "all items" if evaluation.get("candidates") == "unseen" else "all items that somebody rated"
+    candidates = evaluation.get("candidates")
+    if isinstance(candidates, int):
+        return (
+            f"Not full lists: each relevant item is ranked among {candidates:,} items that the user did not rate, drawn "
+            f"at random (seed {evaluation['sampling_seed']}); {relevant}."
+        )
+    among = "all items" if candidates == "unseen" else "all items that somebody rated"
     return f"Lists are made of {among} that the user did not rate before; {relevant}."
 
 

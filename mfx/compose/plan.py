@@ -27,7 +27,8 @@ class Plan:
     config : dict
         The resolved configuration as plain values; every setting that says what is done is there.
     metrics : dict of str to Metric
-        By name as typed, such as ``"ndcg@10"``; the objective is among them.
+        By name as typed, such as ``"ndcg@10"``, or with sampled candidates ``"ndcg@10_sampled_99"``; the objective is
+        among them.
     objective : str
         Metric on valid that early stopping watches and that the run returns.
     resume : bool
@@ -93,7 +94,7 @@ def build(config: Any) -> Plan:
         If a name is unknown, a setting is unknown, missing, mistyped or out of range, or the objective does not
         suit the model.
     """
-    from mfx.metrics.names import full_name
+    from mfx.metrics.names import full_name, under_protocol
 
     plain = complete(config)
     made = {group: _create(group, plain[group]) for group in nodes.GROUPS}
@@ -102,14 +103,16 @@ def build(config: Any) -> Plan:
     objective = full_name(plain["objective"] or made["model"].objective)
     metrics = _metrics(plain["metrics"], objective, plain["evaluation"])
     _check_objective(objective, metrics[objective], plain["model"]["name"], made["model"])
+    evaluation = _evaluation(plain["evaluation"])
+    names = {name: under_protocol(name, metric, evaluation) for name, metric in metrics.items()}
     return Plan(
         config=plain,
         dataset=made["dataset"],
         splitter=made["split"],
         model=made["model"],
-        metrics=metrics,
-        objective=objective,
-        evaluation=_evaluation(plain["evaluation"]),
+        metrics={names[name]: metric for name, metric in metrics.items()},
+        objective=names[objective],
+        evaluation=evaluation,
         early_stopping=EarlyStopping(**plain["early_stopping"]),
         refit=plain["refit"],
         tracker=made["tracking"],

@@ -10,7 +10,10 @@ import numpy as np
 
 from mfx.errors import MetricError
 from mfx.interfaces import DoubleArray, FloatArray, IndexArray, Metric, Model, PointerArray, Ratings
+from mfx.metrics.names import check_protocol
 from mfx.metrics.outcomes import ListOutcome, RankOutcome, RatingOutcome, Relevant
+from mfx.metrics.sampled import per_user, rank_sampled, value_of
+from mfx.metrics.scoring import score_block, score_pairs
 from mfx.metrics.settings import EvaluationSettings
 
 if TYPE_CHECKING:
@@ -18,8 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Evaluation", "EvaluationSettings", "evaluate"]
 
-_PAIRS = 1 << 20
-_ADVICE = "The fit has probably diverged: lower the learning rate, raise the regularisation or fit fewer epochs."
 _NEEDS = ("ratings", "lists", "ranks")
 
 
@@ -55,8 +56,8 @@ def evaluate(
 ) -> Evaluation:
     """Score held-out ratings and compute every metric.
 
-    Lists and ranks are over all candidates of the catalogue; users without held-out ratings are not scored. Lists are
-    made once, whatever the number of metrics.
+    Lists and ranks are over all candidates of the catalogue, unless the settings ask for sampled ones; users without
+    held-out ratings are not scored. Lists are made once, whatever the number of metrics.
 
     Parameters
     ----------
@@ -67,7 +68,8 @@ def evaluate(
     held_out : Ratings
         What to predict, over the same catalogue.
     metrics : mapping of str to Metric
-        By name, as `mfx.metrics.names.create_metrics` makes them.
+        By name, as `mfx.metrics.names.create_metrics` makes them; with sampled candidates by a name that says so, as
+        `mfx.metrics.names.under_protocol` makes it.
     settings : EvaluationSettings, optional
         By default as declared there.
 
@@ -79,22 +81,26 @@ def evaluate(
     Raises
     ------
     MetricError
-        If there is nothing to evaluate, the catalogues differ, a metric's `needs` is unknown, or the model returns
-        scores that are not finite or of the wrong shape or type.
+        If there is nothing to evaluate, the catalogues differ, a metric's `needs` is unknown or its name hides the
+        protocol, or the model returns scores that are not finite or of the wrong shape or type.
     """
     settings = EvaluationSettings() if settings is None else settings
     _check(seen, held_out, metrics)
+    check_protocol(metrics, settings)
     counts = held_out.user_counts
     users = np.flatnonzero(counts).astype(np.int32)
     needs = {metric.needs for metric in metrics.values()}
     outcomes: dict[str, Any] = {}
     if "ratings" in needs and model.predicts == "ratings":
-        predicted = _predict(model, held_out)
+        predicted = score_pairs(model, held_out.users, held_out.items)
         indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts[users])])
         outcomes["ratings"] = RatingOutcome(users, indptr, predicted, held_out.values, settings)
     if needs & {"lists", "ranks"}:
         depth = max((getattr(m, "k", 1) for m in metrics.values() if m.needs == "lists"), default=0)
-        outcomes |= _rank(model, seen, held_out, users, settings, min(depth, held_out.n_items), "ranks" in needs)
+        rank = _rank if settings.sampled is None else rank_sampled
+        relevant = find_relevant(held_out, users, settings.relevance_threshold)
+        asked = (min(depth, held_out.n_items), "ranks" in needs)
+        outcomes |= rank(model, seen, held_out, users, relevant, settings, *asked)
     return _measure(model, metrics, outcomes, users)
 
 
@@ -115,9 +121,8 @@ def _measure(model: Model, metrics: Mapping[str, Metric], outcomes: Mapping[str,
             result.skipped[name] = f"{type(model).__name__} ranks and predicts no ratings"
             continue
         try:
-            value = float(metric.value(outcomes[metric.needs]))
-            per_user = getattr(metric, "per_user", None)
-            single = None if per_user is None else np.asarray(per_user(outcomes[metric.needs]), dtype=np.float64)
+            value = value_of(metric, outcomes[metric.needs], users)
+            single = per_user(metric, outcomes[metric.needs], users)
         except MetricError as error:
             result.skipped[name] = str(error)
             continue
@@ -130,35 +135,12 @@ def _measure(model: Model, metrics: Mapping[str, Metric], outcomes: Mapping[str,
     return result
 
 
-def _predict(model: Model, held_out: Ratings) -> FloatArray:
-    predicted = np.empty(len(held_out), dtype=np.float32)
-    for start in range(0, len(held_out), _PAIRS):
-        rows = slice(start, start + _PAIRS)
-        scores = model.score_pairs(held_out.users[rows], held_out.items[rows])
-        _check_array(model, "score_pairs", scores, held_out.users[rows].shape)
-        wrong = int(np.count_nonzero(~np.isfinite(scores)))
-        if wrong:
-            raise MetricError(
-                f"{type(model).__name__} predicts {wrong:,} of {scores.size:,} held-out ratings as NaN or infinity.",
-                _ADVICE,
-            )
-        predicted[rows] = scores
-    return predicted
-
-
-def _check_array(model: Model, method: str, scores: FloatArray, shape: tuple[int, ...]) -> None:
-    if not isinstance(scores, np.ndarray) or scores.shape != shape or scores.dtype != np.float32:
-        found = f"{scores.dtype} {scores.shape}" if isinstance(scores, np.ndarray) else type(scores).__name__
-        raise MetricError(
-            f"{type(model).__name__}.{method} returned {found}, not float32 {shape}.", "Correct the model."
-        )
-
-
 def _rank(
     model: Model,
     seen: Ratings,
     held_out: Ratings,
     users: IndexArray,
+    relevant: Relevant,
     settings: EvaluationSettings,
     depth: int,
     with_ranks: bool,
@@ -170,7 +152,6 @@ def _rank(
     from mfx.solver import topk
     from mfx.solver.retrieval import best_of_product
 
-    relevant = find_relevant(held_out, users, settings.relevance_threshold)
     allowed = seen.item_counts > 0 if settings.candidates == "unseen_rated" else None
     late = (relevant.indptr, relevant.items) if settings.ties == "pessimistic" else None
     product = _product(model, users) if depth else None
@@ -184,7 +165,7 @@ def _rank(
     blocks = range(0, users.size, step) if with_ranks or (depth and product is None) else range(0)
     for start in blocks:
         block = users[start : start + step]
-        scores = _score_block(model, block, held_out)
+        scores = score_block(model, block, held_out)
         topk.mask_seen(scores, seen.user_indptr, seen.items, block)
         if allowed is not None:
             scores[:, ~allowed] = -np.inf
@@ -211,23 +192,6 @@ def _product(model: Model, users: IndexArray) -> ScoreProduct | None:
     score_product = getattr(model, "score_product", None)
     product: ScoreProduct | None = None if score_product is None else score_product(users)
     return product if product is not None and product.is_finite() else None
-
-
-def _score_block(model: Model, users: IndexArray, held_out: Ratings) -> FloatArray:
-    from mfx.solver import topk
-
-    scores = model.score_users(users)
-    _check_array(model, "score_users", scores, (users.size, held_out.n_items))
-    wrong = np.flatnonzero(topk.check_scores(scores))
-    if wrong.size:
-        first = held_out.catalogue.user_ids[users[wrong[0]]]
-        raise MetricError(
-            f"{type(model).__name__} scores items as NaN or infinity for {wrong.size:,} of {users.size:,} users, the "
-            f"first being user {first}.",
-            _ADVICE,
-        )
-    writable = scores.flags.writeable and scores.flags.c_contiguous
-    return scores if writable else np.array(scores, order="C")
 
 
 def find_relevant(held_out: Ratings, users: IndexArray, threshold: float | None) -> Relevant:

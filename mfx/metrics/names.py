@@ -8,10 +8,12 @@ from typing import Any
 
 from mfx.errors import MetricError
 from mfx.interfaces import Metric
+from mfx.metrics.settings import EvaluationSettings
 from mfx.registry import create, get
 from mfx.settings import settings_of
 
 _TYPED = re.compile(r"([A-Za-z_]\w*)(?:@(\d+))?")
+_SAMPLED = re.compile(r".*_sampled_(\d+)")
 
 
 def parse(text: str) -> tuple[str, int | None]:
@@ -92,3 +94,31 @@ def create_metrics(names: Iterable[str], settings: Mapping[str, Mapping[str, Any
     if idle:
         raise MetricError(f"There are settings for metric '{idle[0]}', which was not asked for.", "Add it to metrics.")
     return made
+
+
+def under_protocol(name: str, metric: Metric, settings: EvaluationSettings) -> str:
+    """Say in a metric's name that candidates are sampled: with 99 of them ``"ndcg@10"`` is ``"ndcg@10_sampled_99"``.
+
+    Such numbers are far higher than those of full lists and can order models differently (Krichene and Rendle 2020,
+    "On sampled metrics for item recommendation"), so that they need names of their own. Other metrics keep theirs.
+    """
+    return name if settings.sampled is None or metric.needs == "ratings" else f"{name}_sampled_{settings.sampled}"
+
+
+def check_protocol(metrics: Mapping[str, Metric], settings: EvaluationSettings) -> None:
+    """Refuse metrics whose names speak of other candidates than the settings.
+
+    Raises
+    ------
+    MetricError
+        Naming the first of them.
+    """
+    expected = None if settings.sampled is None else str(settings.sampled)
+    for name, metric in metrics.items():
+        found = _SAMPLED.fullmatch(name)
+        if metric.needs != "ratings" and (found[1] if found else None) != expected:
+            plain = name if found is None else name[: found.start(1) - len("_sampled_")]
+            raise MetricError(
+                f"Metric '{name}' is asked for with evaluation.candidates={settings.candidates}.",
+                f"Call it {under_protocol(plain, metric, settings)}, so that nobody takes it for another protocol's.",
+            )

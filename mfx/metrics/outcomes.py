@@ -1,6 +1,8 @@
 """What an evaluation hands to metrics: one outcome per kind of need, for all users at once.
 
 In all of them ``users`` are the user indices that were evaluated, in increasing order, and "user r" is ``users[r]``.
+With sampled candidates (`mfx.metrics.sampled`) lists and ranks have a row for each relevant item instead, so that a
+user stands in ``users`` as often as there are items to find; metrics of relevance need not care.
 """
 
 from __future__ import annotations

@@ -32,7 +32,9 @@ class BPR(FactorModel):
     epochs : int
         Passes over the positives; early stopping may end them before.
     learning_rate : float
-        Step length.
+        Step length of the first epoch.
+    learning_rate_decay : float
+        How steps shorten: by ``1 / (1 + learning_rate_decay * n)`` after n epochs.
     reg : float
         Pull of factors towards zero at each step.
     bias_reg : float
@@ -40,6 +42,10 @@ class BPR(FactorModel):
     negatives : {"uniform", "popularity"}
         Draw the negatives from all items alike, or as often as they are positives: then what everybody has explains
         nothing, and taste has to.
+    hardest_of : int
+        Draw so many negatives for each step and take the one that scores highest (Zhang, Chen, Wang and Yu 2013,
+        "Optimizing top-n collaborative filtering via dynamic negative item sampling"): steps are spent on what
+        stands at the top of the list. 1 is plain BPR, whose epochs are quicker.
     positive_threshold : float, optional
         Lowest rating that counts as positive; ratings below it count as no rating. By default all are positive.
     seed : int
@@ -49,9 +55,11 @@ class BPR(FactorModel):
     factors: int = tunable(64, low=8, high=128, log=True, ge=1)
     epochs: int = setting(100, ge=1)
     learning_rate: float = tunable(0.02, low=0.005, high=0.1, log=True, gt=0.0)
-    reg: float = tunable(0.01, low=0.001, high=0.1, log=True, ge=0.0)
+    learning_rate_decay: float = setting(0.0, ge=0.0)
+    reg: float = tunable(0.03, low=0.001, high=0.1, log=True, ge=0.0)
     bias_reg: float = tunable(0.05, low=0.001, high=0.1, log=True, ge=0.0)
     negatives: str = setting("uniform", choices=("uniform", "popularity"))
+    hardest_of: int = tunable(10, low=1, high=20, log=True, ge=1)
     positive_threshold: float | None = setting(None)
     seed: int = setting(42, ge=0)
 
@@ -70,12 +78,13 @@ class BPR(FactorModel):
                 self.item_table_,
                 indptr,
                 indices,
-                learning_rate=self.learning_rate,
+                learning_rate=self.learning_rate / (1.0 + self.learning_rate_decay * (number - 1)),
                 reg=self.reg,
                 bias_reg=self.bias_reg,
                 seed=self.seed,
                 epoch=number,
                 popular=self.negatives == "popularity",
+                hardest_of=self.hardest_of,
             )
             if not math.isfinite(loss):
                 raise ModelError(
@@ -130,6 +139,7 @@ class BPR(FactorModel):
             epochs=self.epochs,
             seed=self.seed,
             counts=self.seen_.item_counts if self.negatives == "popularity" else None,
+            hardest_of=self.hardest_of,
         )
         row: FloatArray = rows[0]
         return row

@@ -15,7 +15,7 @@ from mfx.interfaces import IndexArray
 from mfx.solver.jit import kernel
 
 # Labels that keep the numbers drawn for one purpose apart from those of another.
-USERS, ITEMS, NEGATIVES, FOLD_IN = range(4)
+USERS, ITEMS, NEGATIVES, FOLD_IN, CANDIDATES = range(5)
 
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)

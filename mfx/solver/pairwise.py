@@ -23,6 +23,7 @@ from collections.abc import Iterator
 import numba
 import numpy as np
 from numba import prange
+from numpy.typing import NDArray
 
 from mfx.interfaces import DoubleArray, FloatArray, IndexArray, PointerArray
 from mfx.solver.grid import default_blocks, free_place, group
@@ -68,6 +69,15 @@ def margin(users: FloatArray, items: FloatArray, biases: FloatArray, u: int, i: 
 
 
 @kernel()
+def score(users: FloatArray, items: FloatArray, biases: FloatArray, u: int, i: int) -> np.float32:
+    """Return x_ui of rows u and i; the width of a row is that of `users`."""
+    x = biases[i]
+    for f in range(users.shape[1]):
+        x += users[u, f] * items[i, f]
+    return np.float32(x)
+
+
+@kernel()
 def move(
     users: FloatArray,
     items: FloatArray,
@@ -100,6 +110,36 @@ def _draw(bits: np.uint64, cell: IndexArray, first: int, size: int, popular: boo
     return int(first + to_below(bits, np.uint64(size)))
 
 
+@kernel()
+def _draw_free(
+    key: np.uint64,
+    n: np.uint64,
+    places: IndexArray,
+    start: int,
+    stop: int,
+    cell: IndexArray,
+    first: int,
+    taken: NDArray[np.uint8],
+    popular: bool,
+) -> tuple[int, np.uint64]:
+    """Draw a place that the user has not, whose positives in the block are ``places[start:stop]``.
+
+    Numbers n, n + places.size and so on of the key decide; the last one used is returned with the place.
+    """
+    size = taken.size
+    j = _draw(random_bits(key, n), cell, first, size, popular)
+    tries = 1
+    while taken[j - first] and tries < TRIES:
+        n += np.uint64(places.size)
+        j = _draw(random_bits(key, n), cell, first, size, popular)
+        tries += 1
+    if taken[j - first]:
+        n += np.uint64(places.size)
+        free_draw = to_below(random_bits(key, n), np.uint64(size - (stop - start)))
+        j = int(free_place(places, start, stop, first, free_draw))
+    return j, n
+
+
 @kernel(parallel=True)
 def _run_diagonal(
     diagonal: int,
@@ -113,6 +153,7 @@ def _run_diagonal(
     places: IndexArray,
     key: np.uint64,
     popular: bool,
+    hardest_of: int,
     rate: float,
     keep: np.float32,
     keep_bias: np.float32,
@@ -130,23 +171,22 @@ def _run_diagonal(
         for s in range(user_starts[a], user_starts[a + 1]):
             start = stop
             stop += counts[b, s]
-            free = size - (stop - start)
-            if free == 0:
+            if size == stop - start:
                 continue
             for t in range(start, stop):
                 taken[places[t] - first] = 1
             for t in range(start, stop):
-                i, n = places[t], np.uint64(t)
-                j = _draw(random_bits(key, n), cell, first, size, popular)
-                tries = 1
-                while taken[j - first] and tries < TRIES:
-                    n += np.uint64(places.size)
-                    j = _draw(random_bits(key, n), cell, first, size, popular)
-                    tries += 1
-                if taken[j - first]:
-                    n += np.uint64(places.size)
-                    free_draw = to_below(random_bits(key, n), np.uint64(free))
-                    j = int(free_place(places, start, stop, first, free_draw))
+                i = places[t]
+                j, n = _draw_free(key, np.uint64(t), places, start, stop, cell, first, taken, popular)
+                if hardest_of > 1:
+                    highest = score(users, items, biases, s, j)
+                    for _ in range(1, hardest_of):
+                        other, n = _draw_free(
+                            key, n + np.uint64(places.size), places, start, stop, cell, first, taken, popular
+                        )
+                        its = score(users, items, biases, s, other)
+                        if its > highest:
+                            j, highest = other, its
                 x = float(margin(users, items, biases, s, i, j))
                 if x < _STEEP:
                     loss += _STEEP - x
@@ -176,6 +216,7 @@ def run_epoch(
     seed: int,
     epoch: int,
     popular: bool = False,
+    hardest_of: int = 1,
     blocks: int | None = None,
 ) -> float:
     """Take one step for each positive, updating the rows of users and items in place.
@@ -203,6 +244,8 @@ def run_epoch(
         What the randomness depends on; different epochs of a seed differ.
     popular : bool
         Whether a negative is drawn by popularity: as any positive of the users who are visited together is.
+    hardest_of : int
+        Draw so many negatives for a step, and take the one that scores highest.
     blocks : int, optional
         Blocks on either side of the grid, by default `default_blocks`. Never derive it from the number of threads:
         the result depends on it.
@@ -236,6 +279,7 @@ def run_epoch(
                 grid.places,
                 key_of(seed, epoch, NEGATIVES),
                 popular,
+                hardest_of,
                 learning_rate,
                 np.float32(1.0 - learning_rate * reg),
                 np.float32(1.0 - learning_rate * bias_reg),

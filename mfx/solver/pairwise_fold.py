@@ -24,6 +24,7 @@ def fold_in(
     epochs: int,
     seed: int,
     counts: PointerArray | None = None,
+    hardest_of: int = 1,
 ) -> FloatArray:
     """Return rows of new users from their positives, the items' rows being fixed.
 
@@ -51,6 +52,8 @@ def fold_in(
         What the negatives depend on.
     counts : int64 array, shape (items,), optional
         How often each item is drawn, in proportion; by default all are drawn alike.
+    hardest_of : int
+        Draw so many negatives for a step, and take the one that scores highest.
 
     Returns
     -------
@@ -59,8 +62,30 @@ def fold_in(
     """
     rows = np.zeros((indptr.size - 1, items.shape[1]), dtype=np.float32)
     upto = np.zeros(0, dtype=np.int64) if counts is None else np.cumsum(counts, dtype=np.int64)
-    _fold_rows(items, indptr, indices, upto, learning_rate, reg, epochs, key_of(seed, FOLD_IN), rows)
+    _fold_rows(items, indptr, indices, upto, hardest_of, learning_rate, reg, epochs, key_of(seed, FOLD_IN), rows)
     return rows
+
+
+@kernel()
+def _draw_free(
+    key: np.uint64, n: np.uint64, indices: IndexArray, start: int, stop: int, upto: PointerArray, free: int
+) -> tuple[np.int64, np.uint64]:
+    """Draw an item that is not among ``indices[start:stop]``, and return the number of the next draw with it."""
+    for _ in range(TRIES if upto.size > 0 else 0):
+        j = np.int64(np.searchsorted(upto, to_below(random_bits(key, n), np.uint64(upto[-1])), side="right"))
+        n += np.uint64(1)
+        place = start + np.searchsorted(indices[start:stop], j)
+        if place == stop or indices[place] != j:
+            return j, n
+    return free_place(indices, start, stop, 0, to_below(random_bits(key, n), np.uint64(free))), n + np.uint64(1)
+
+
+@kernel()
+def _score(row: FloatArray, item: FloatArray) -> np.float32:
+    x = item[item.size - 1]
+    for f in range(item.size - 1):
+        x += row[f] * item[f]
+    return np.float32(x)
 
 
 @kernel(parallel=True)
@@ -69,6 +94,7 @@ def _fold_rows(
     indptr: PointerArray,
     indices: IndexArray,
     upto: PointerArray,
+    hardest_of: int,
     learning_rate: float,
     reg: float,
     epochs: int,
@@ -86,21 +112,12 @@ def _fold_rows(
             keep = np.float32(1.0 - rate * reg)
             for t in range(start, stop):
                 i = indices[t]
-                tries, found, j = 0, False, np.int64(0)
-                while upto.size > 0 and not found and tries < TRIES:
-                    j = np.int64(
-                        np.searchsorted(upto, to_below(random_bits(key, n), np.uint64(upto[-1])), side="right")
-                    )
-                    n += np.uint64(1)
-                    tries += 1
-                    place = start + np.searchsorted(indices[start:stop], j)
-                    found = place == stop or indices[place] != j
-                if not found:
-                    j = free_place(indices, start, stop, 0, to_below(random_bits(key, n), np.uint64(free)))
-                    n += np.uint64(1)
-                x = items[i, factors] - items[j, factors]
-                for f in range(factors):
-                    x += rows[u, f] * (items[i, f] - items[j, f])
+                j, n = _draw_free(key, n, indices, start, stop, upto, free)
+                for _ in range(1, hardest_of):
+                    other, n = _draw_free(key, n, indices, start, stop, upto, free)
+                    if _score(rows[u], items[other]) > _score(rows[u], items[j]):
+                        j = other
+                x = _score(rows[u], items[i]) - _score(rows[u], items[j])
                 pull = np.float32(rate / (1.0 + math.exp(float(x))))
                 for f in range(factors):
                     rows[u, f] = keep * rows[u, f] + pull * (items[i, f] - items[j, f])

@@ -20,6 +20,8 @@ RUNS = {
     "als again": ("model=als", "seed=7", *QUIET),
     "bpr": ("model=bpr", "model.epochs=3", *QUIET),
     "random": ("model=bias", "split=random", *QUIET),
+    "sampled": ("model=als", "run_name=sampled_als", "evaluation.candidates=50", *QUIET),
+    "sampled bias": ("model=bias", "run_name=sampled_bias", "evaluation.candidates=50", *QUIET),
 }
 
 
@@ -76,6 +78,26 @@ def test_runs_of_several_seeds_are_fits_of_one_model(runs):
     assert found.difference.value == pytest.approx(sum(of_als) / 2 - of_bias)
     assert outcome.as_json()["runs"][2]["model"] == "als_temporal (2 seeds)"
     assert any("resamples of users and of fits" in line for line in outcome.protocol)
+
+
+def test_full_lists_and_sampled_candidates_are_not_compared(runs):
+    with pytest.raises(RunError, match=r"candidates=unseen, sampled_als with 50: full lists and sampled candidates"):
+        compare([runs["als"], runs["sampled"]])
+
+
+def test_sampled_candidates_are_compared_by_their_own_name_and_cut_into_slices(runs):
+    outcome = compare([runs["sampled bias"], runs["sampled"]])
+    assert outcome.notes == []
+    assert set(outcome.scores[0].values) == {"rmse", "ndcg@10_sampled_50"}
+    assert outcome.scores[0].values["ndcg@10_sampled_50"] == runs["sampled bias"].metrics["test/ndcg@10_sampled_50"]
+    assert "Not full lists: each relevant item is ranked among 50 items" in outcome.protocol[1]
+    assert outcome.scores[0].curve == {}
+    named = compare([runs["sampled bias"], runs["sampled"]], metrics=["hit_rate@10"])
+    assert list(named.metrics) == ["hit_rate@10_sampled_50"]
+    parts = [value for (_, where), value in named.scores[0].sliced.items() if where.endswith("items")]
+    whole = named.scores[0].per_user["hit_rate@10_sampled_50"]
+    assert parts
+    assert all(one.counts.sum() < whole.counts.sum() + 1 for one in parts)
 
 
 def test_saved_models_score_what_their_runs_recorded(runs):

@@ -5,7 +5,8 @@ from mfx.errors import ModelError, SettingError
 from mfx.interfaces import Catalogue, Ratings
 from mfx.models.bpr import BPR
 
-SMALL = {"factors": 4, "epochs": 60, "learning_rate": 0.1}
+# Where a user has nearly all that he likes, the hardest negatives are what he would like: plain draws are for that.
+SMALL = {"factors": 4, "epochs": 60, "learning_rate": 0.1, "hardest_of": 1}
 
 
 def ratings(pairs, n_users, n_items, values=None):
@@ -60,6 +61,22 @@ def test_the_state_of_an_epoch_is_what_a_shorter_fit_gives():
     short = BPR(**{**SMALL, "epochs": 7}).fit(checkerboard()).state()
     for name, array in short.items():
         np.testing.assert_array_equal(array, states[7][name])
+
+
+def test_steps_shorten_as_they_are_told_to():
+    data = checkerboard()
+    first = {**SMALL, "epochs": 1}
+    for name in ("user_table_", "item_table_"):
+        plain, decaying = (getattr(BPR(**first, learning_rate_decay=d).fit(data), name) for d in (0.0, 3.0))
+        np.testing.assert_array_equal(plain, decaying)
+    moved = []
+    for decay in (0.0, 1e9):
+        states = []
+        BPR(**{**SMALL, "epochs": 2}, learning_rate_decay=decay).fit(
+            data, on_epoch=lambda m, e, states=states: bool(states.append(m.item_table_.copy()))
+        )
+        moved.append(np.abs(states[1] - states[0]).max())
+    assert moved[1] < 1e-6 < 1e-2 < moved[0]
 
 
 def test_another_seed_gives_other_numbers(planted):

@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import numba
@@ -146,7 +147,16 @@ def test_default_blocks_are_bounded():
 # The epoch
 
 
-def reference_epoch(users, items, indptr, indices, *, learning_rate, reg, bias_reg, seed, epoch, blocks):
+def reference_draw(key, numbers, block, free):
+    """Return an item of a block that is free: one of any, up to TRIES times, then one of the free ones."""
+    for _ in range(TRIES):
+        j = block[int(to_below(np.uint64(random_bits(key, np.uint64(next(numbers)))), np.uint64(len(block))))]
+        if j in free:
+            return j
+    return free[int(to_below(np.uint64(random_bits(key, np.uint64(next(numbers)))), np.uint64(len(free))))]
+
+
+def reference_epoch(users, items, indptr, indices, *, learning_rate, reg, bias_reg, seed, epoch, blocks, hardest_of=1):
     """One epoch in float64, triple by triple, with lists; the same draws as the kernel."""
     users, items = users.astype(np.float64), items.astype(np.float64)
     grid = group(indptr, indices, len(items), blocks, seed, epoch)
@@ -163,10 +173,9 @@ def reference_epoch(users, items, indptr, indices, *, learning_rate, reg, bias_r
                 for place, i in enumerate(mine):
                     if not free:
                         continue
-                    draws = [random_bits(key, np.uint64(t + place + k * total)) for k in range(TRIES + 1)]
-                    tried = [block[int(to_below(np.uint64(d), np.uint64(len(block))))] for d in draws[:TRIES]]
-                    last = free[int(to_below(np.uint64(draws[TRIES]), np.uint64(len(free))))]
-                    j = next((x for x in tried if x not in row), last)
+                    numbers = itertools.count(t + place, total)
+                    drawn = [reference_draw(key, numbers, block, free) for _ in range(hardest_of)]
+                    j = max(drawn, key=lambda i: users[u, :-1] @ items[i, :-1] + items[i, -1])
                     p, q, w = users[u, :-1].copy(), items[i].copy(), items[j].copy()
                     x = p @ (q[:-1] - w[:-1]) + q[-1] - w[-1]
                     losses.append(math.log1p(math.exp(-x)))
@@ -180,16 +189,18 @@ def reference_epoch(users, items, indptr, indices, *, learning_rate, reg, bias_r
     return users, items, sum(losses) / max(len(losses), 1)
 
 
+@pytest.mark.parametrize("hardest_of", [1, 5])
 @pytest.mark.parametrize(("factors", "blocks", "share"), [(3, 1, 0.3), (16, 2, 0.5), (17, 4, 0.9)])
-def test_an_epoch_equals_its_reference_in_double_precision(factors, blocks, share):
+def test_an_epoch_equals_its_reference_in_double_precision(factors, blocks, share, hardest_of):
+    options = {"blocks": blocks, "hardest_of": hardest_of, **RATES}
     indptr, indices = csr([*random_rows(20, 24, share), [], list(range(24))])
     users, items = start(22, 24, factors)
     expected_users, expected_items, expected_loss = users, items, 0.0
     for epoch in range(3):
         expected_users, expected_items, expected_loss = reference_epoch(
-            expected_users, expected_items, indptr, indices, epoch=epoch, blocks=blocks, **RATES
+            expected_users, expected_items, indptr, indices, epoch=epoch, **options
         )
-        loss = run_epoch(users, items, indptr, indices, epoch=epoch, blocks=blocks, **RATES)
+        loss = run_epoch(users, items, indptr, indices, epoch=epoch, **options)
     np.testing.assert_allclose(users, expected_users, atol=1e-5)
     np.testing.assert_allclose(items, expected_items, atol=1e-5)
     assert loss == pytest.approx(expected_loss, abs=1e-5)
@@ -204,8 +215,10 @@ def test_the_result_is_the_same_bit_for_bit_with_any_number_of_threads(monkeypat
         for threads in (1, most):
             numba.set_num_threads(threads)
             users, items = start(300, 200, 13)
-            losses = [run_epoch(users, items, indptr, indices, epoch=e, blocks=8, **RATES) for e in range(3)]
-            folded = fold_in(items, indptr, indices, learning_rate=0.05, reg=0.01, epochs=5, seed=1)
+            losses = [
+                run_epoch(users, items, indptr, indices, epoch=e, blocks=8, hardest_of=1 + e, **RATES) for e in range(3)
+            ]
+            folded = fold_in(items, indptr, indices, learning_rate=0.05, reg=0.01, epochs=5, seed=1, hardest_of=3)
             results.append((users.tobytes(), items.tobytes(), folded.tobytes(), losses))
     finally:
         numba.set_num_threads(before)
@@ -399,6 +412,21 @@ def test_popular_negatives_depend_neither_on_threads_nor_fail_where_a_user_has_a
     users, items = np.full((2, 2), 0.1, np.float32), np.full((3, 2), 0.1, np.float32)
     assert run_epoch(users, items, *csr([[0, 1], [0, 1]]), epoch=0, blocks=1, popular=True, **RATES) > 0.0
     assert items[2, 1] < 0.0  # the one item that nobody has is all that is left to compare with
+
+
+def test_the_hardest_of_many_draws_is_the_item_at_the_top():
+    items = np.zeros((30, 3), np.float32)
+    items[7, -1], items[3, -1] = 1.0, 2.0
+    rates = {"learning_rate": 1e-4, "reg": 0.0, "bias_reg": 0.0, "seed": 1}
+    users, moved = np.zeros((1, 3), np.float32), items.copy()
+    run_epoch(users, moved, *csr([[3]]), epoch=0, blocks=1, hardest_of=300, **rates)
+    assert np.flatnonzero(moved[:, -1] != items[:, -1]).tolist() == [3, 7]
+    tastes = np.zeros((30, 3), np.float32)
+    tastes[[3, 7, 9], :2] = [[1, 0], [0.9, 0], [0, 1]]
+    plain, hard = (
+        fold_in(tastes, *csr([[3]]), learning_rate=0.1, reg=0.0, epochs=50, seed=1, hardest_of=n)[0] for n in (1, 300)
+    )
+    assert plain[0] > 5 * hard[0] > 0.0  # who is compared with 7 only learns from what tells it from 3
 
 
 def test_fold_in_can_draw_by_popularity():

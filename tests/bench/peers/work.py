@@ -140,7 +140,7 @@ def mfx_bpr(data: Data, factors: int, learning_rate: float, reg: float, epochs: 
     import mfx
 
     train = data.ratings("train")
-    mfx.create("model", "bpr", {"factors": factors, "epochs": 1, "negatives": negatives}).fit(
+    mfx.create("model", "bpr", {"factors": factors, "epochs": 1, "negatives": negatives, "hardest_of": 1}).fit(
         train.take(np.arange(20_000))
     )
     points: list[list[float]] = []
@@ -154,8 +154,9 @@ def mfx_bpr(data: Data, factors: int, learning_rate: float, reg: float, epochs: 
             state["scoring"] += time.perf_counter() - now
         return False
 
-    settings = {"factors": factors, "epochs": epochs, "learning_rate": learning_rate, "reg": reg, "bias_reg": reg}
-    settings["negatives"] = negatives
+    settings: dict[str, Any] = {"factors": factors, "epochs": epochs, "learning_rate": learning_rate}
+    settings |= {"reg": reg, "bias_reg": reg}
+    settings |= {"negatives": negatives, "hardest_of": 1}  # plain BPR, as implicit's
     mfx.create("model", "bpr", settings).fit(train, on_epoch=on_epoch)
     return {"points": points}
 
