@@ -121,8 +121,8 @@ def lists_rule(evaluation: Mapping[str, Any]) -> str:
     candidates = evaluation.get("candidates")
     if isinstance(candidates, int):
         return (
-            f"Not full lists: each relevant item is ranked among {candidates:,} items that the user did not rate, drawn "
-            f"at random (seed {evaluation['sampling_seed']}); {relevant}."
+            f"Not full lists: each relevant item is ranked among {candidates:,} items that the user did not rate, "
+            f"drawn at random (seed {evaluation['sampling_seed']}); {relevant}."
         )
     among = "all items" if candidates == "unseen" else "all items that somebody rated"
     return f"Lists are made of {among} that the user did not rate before; {relevant}."
