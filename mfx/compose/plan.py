@@ -58,10 +58,9 @@ class Plan:
     @property
     def packages(self) -> dict[str, str]:
         """Third parties' packages that components of the run come from, with the module of each."""
-        from mfx.metrics.names import parse
-
         chosen = [(group, str(self.config[group]["name"])) for group in nodes.GROUPS]
-        entries = [registry.get(*one) for one in [*chosen, *(("metric", parse(name)[0]) for name in self.metrics)]]
+        measured = [("metric", str(type(metric).name)) for metric in self.metrics.values()]  # type: ignore[attr-defined]
+        entries = [registry.get(*one) for one in [*chosen, *measured]]
         return {one.package: one.component.__module__.partition(".")[0] for one in entries if one.package != "mfx"}
 
     def fresh_model(self, epochs: int | None = None) -> Model:
