@@ -54,7 +54,7 @@ def test_the_main_job_is_found_again_in_mlflow_with_the_numbers_of_its_files(cli
     assert run.info.status == "FINISHED"
     assert run.info.run_name == "first"
     assert run.data.metrics == {name.replace("@", "_at_"): value for name, value in metrics.items()}
-    assert run.data.params["model.genre_weight"] == "60.0"
+    assert run.data.params["model.genre_weight"] == "90.0"
     assert run.data.params["split.fraction"] == "0.2"
     assert run.data.tags["why"] == "test"
     assert run.data.tags["split_rule"].startswith("temporal")
