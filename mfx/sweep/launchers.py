@@ -9,20 +9,22 @@ BASIC = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 """Hydra's own, which runs one job after the other in its own process."""
 
 
-def workers(launcher: Any) -> int:
-    """Return how many trials a launcher runs at a time: as its settings say, otherwise one per processor.
+def workers(launcher: Any, batch: int | None = None) -> int:
+    """Return how many trials a launcher runs at a time: as its settings say, otherwise all that it gets at once.
 
     Parameters
     ----------
     launcher : mapping
         Its node of the configuration.
+    batch : int, optional
+        How many it gets at once; by default one per processor.
     """
     processors = os.cpu_count() or 1
     if launcher["_target_"] == BASIC:
         return 1
     asked = launcher.get("n_jobs", launcher.get("array_parallelism"))
     if not isinstance(asked, int):
-        return processors
+        return batch or processors
     return asked if asked > 0 else max(1, processors + 1 + asked)
 
 

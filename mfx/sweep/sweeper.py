@@ -100,7 +100,8 @@ class _Sweep:
 
     def __init__(self, made: SweepPlan, study: Study, tracked: TrackedSweep, launcher: Any, about: Any) -> None:
         self.plan, self.study, self.tracked, self.launcher = made, study, tracked, launcher
-        self.workers, self.batch = launchers.workers(about), made.settings.batch or launchers.batch(about)
+        self.batch = made.settings.batch or launchers.batch(about)
+        self.workers = launchers.workers(about, self.batch)
         self.schedule = Schedule(made, study.folder)
         self.began = time.monotonic()
         self.progress = Progress(made.trial_plan.objective, made.higher_is_better)

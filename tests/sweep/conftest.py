@@ -34,10 +34,11 @@ def sweep(cli):
     run.folder = cli.folder
     run.cli, run.choices = cli, TOY
     yield run
-    groups = cli.folder / "groups"
-    for group in groups.read_text().split() if groups.exists() else ():
-        with contextlib.suppress(ProcessLookupError):  # workers that outlived their sweeper
-            os.killpg(int(group), signal.SIGKILL)
+    # Workers that outlived their sweeper; by their folder, as numbers of processes and groups are given out again.
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (process / "cwd").resolve() == cli.folder.resolve():
+                os.kill(int(process.name), signal.SIGKILL)
 
 
 @pytest.fixture

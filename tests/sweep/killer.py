@@ -20,8 +20,6 @@ from pathlib import Path
 
 STEPS = ("trials/*/result.json", "best", "best/metrics.json", "summary/summary.json")
 """What appears in the folder of a study, one after the other; the first as often as there are trials."""
-GROUPS = "groups"
-"""File with the process groups of sweeps, for whoever cleans up."""
 
 
 def seen(pattern):
@@ -68,8 +66,6 @@ def main(moments, *arguments):
     with Path("out").open("w") as out, Path("err").open("w") as err:
         command = [sys.executable, "-m", "mfx.cli.main", *arguments]
         process = subprocess.Popen(command, stdout=out, stderr=err, start_new_session=True)
-    with Path(GROUPS).open("a") as file:
-        file.write(f"{process.pid}\n")
     for moment in json.loads(moments):
         while process.poll() is None and not is_there(moment):
             time.sleep(0.002)

@@ -12,6 +12,8 @@ import pytest
 
 BUDGET = ("sweep.random_trials=6", "sweep.grid_points=3", "model.spoil_after=range(3,9)", "tracking=mlflow")
 SEEDS = [int(seed) for seed in os.environ.get("MFX_KILL_SEEDS", str(time.time_ns() % 10**6)).split()]
+# Five sweeps for each seed, which may share the machine with others.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 LAST_STEPS = 3
 """Steps that ``killer.py`` sees when all trials are done."""
 
@@ -70,7 +72,6 @@ def finished_trials(folder):
     return {path: path.stat().st_mtime_ns for path in folder.glob("runs/sweeps/*/trials/*/result.json")}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("workers", [(), pytest.param(("sweep.workers=2",), marks=joblib)], ids=["one", "two"])
 def test_a_sweep_killed_at_random_moments_ends_like_one_that_was_not(sweep, essence, whole, workers):
     for seed in SEEDS:
@@ -88,7 +89,6 @@ def test_a_sweep_killed_at_random_moments_ends_like_one_that_was_not(sweep, esse
         sweep.set_aside()
 
 
-@pytest.mark.slow
 @joblib
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds workers by way of /proc")
 def test_a_sweep_whose_workers_are_killed_goes_on_by_itself(sweep, essence, whole):
@@ -104,7 +104,6 @@ def test_a_sweep_whose_workers_are_killed_goes_on_by_itself(sweep, essence, whol
         sweep.set_aside()
 
 
-@pytest.mark.slow
 def test_a_sweep_killed_while_it_writes_to_mlflow_leaves_every_trial_there_once(sweep, essence, whole):
     for seed in SEEDS:
         rng = random.Random(seed)
