@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from mfx.interfaces import DoubleArray, FloatArray, OnEpoch, Ratings
-from mfx.models.layouts import layouts
+from mfx.interfaces import DoubleArray, FloatArray
 from mfx.models.least_squares import LeastSquaresModel
 from mfx.registry import register
 from mfx.settings import setting, tunable
@@ -36,10 +35,9 @@ class ALS(LeastSquaresModel):
     user_reg, item_reg : float, optional
         Penalty of one side, in place of `reg`.
     solver : {"auto", "cholesky", "cg"}
-        How rows are updated: solved, or brought nearer to the solution by a few steps of conjugate gradients, after
-        which the fit ends with a solve of the users. (A fit that early stopping puts back to an earlier epoch keeps
-        the rows of that epoch.) Both reach the same optimum. "auto" takes what gets there sooner: steps from 32
-        factors on.
+        How rows are updated: solved, or brought nearer to the solution by a few steps of conjugate gradients; the last
+        epoch solves the users (a fit that is stopped before does not). Both reach the same optimum. "auto" takes what
+        gets there sooner: steps from 32 factors on.
     cg_steps : int
         Steps of conjugate gradients that a row takes in an epoch.
 
@@ -72,20 +70,20 @@ class ALS(LeastSquaresModel):
         """Whether rows are updated by steps of conjugate gradients."""
         return self.solver == "cg" or (self.solver == "auto" and self.factors >= _FACTORS_TO_DESCEND)
 
-    def learn(self, train: Ratings, on_epoch: OnEpoch | None) -> None:
-        """Alternate as any `LeastSquaresModel`; after steps of conjugate gradients solve the users once."""
-        super().learn(train, on_epoch)
-        if self.descends:
-            by_user, _ = layouts(train)
-            super().update_rows(by_user, self.item_table_, self.user_table_, self.user_ridge(), self.user_prior())
-
     def update_rows(
-        self, rows: SparseRows, other: FloatArray, out: FloatArray, ridge: Ridge, prior: Prior | None = None
+        self,
+        rows: SparseRows,
+        other: FloatArray,
+        out: FloatArray,
+        ridge: Ridge,
+        prior: Prior | None = None,
+        *,
+        exact: bool = False,
     ) -> DoubleArray:
         """Update one side's table given the other's; return each row's objective there."""
         from mfx.solver.least_squares import descend_rows
 
-        if not self.descends:
+        if exact or not self.descends:
             return super().update_rows(rows, other, out, ridge, prior)
         return descend_rows(rows, other, out, ridge, steps=self.cg_steps, offset=self.offset_, prior=prior)
 

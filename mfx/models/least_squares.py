@@ -79,7 +79,8 @@ class LeastSquaresModel(FactorModel):
         self.start(train)
         for number in self.passes(self.epochs):
             on_the_way = self.update_items(by_item) or {}
-            minima = self.update_rows(by_user, self.item_table_, self.user_table_, self.user_ridge(), self.user_prior())
+            tables, last = (self.item_table_, self.user_table_), number == self.epochs
+            minima = self.update_rows(by_user, *tables, self.user_ridge(), self.user_prior(), exact=last)
             losses = {**on_the_way, **self._losses(minima, by_user.counts, by_item.counts)}
             if not all(np.isfinite(loss) for loss in losses.values()):
                 raise ModelError(
@@ -110,9 +111,19 @@ class LeastSquaresModel(FactorModel):
         return {"objective_after_items": float(minima.sum()) + self.user_penalty()}
 
     def update_rows(
-        self, rows: SparseRows, other: FloatArray, out: FloatArray, ridge: Ridge, prior: Prior | None = None
+        self,
+        rows: SparseRows,
+        other: FloatArray,
+        out: FloatArray,
+        ridge: Ridge,
+        prior: Prior | None = None,
+        *,
+        exact: bool = False,
     ) -> DoubleArray:
-        """Replace one side's table by its minimiser given the other's; return each row's objective there."""
+        """Replace one side's table by its minimiser given the other's; return each row's objective there.
+
+        A subclass may do with less than the minimiser unless `exact` asks for it, as the last step of a fit does.
+        """
         from mfx.solver.least_squares import solve_rows
 
         return solve_rows(rows, other, out, ridge, offset=self.offset_, prior=prior)

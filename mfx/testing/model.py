@@ -197,6 +197,8 @@ class ModelContract(RecommenderLaws):
             pytest.skip("stored_row_is_fold_in is not declared")
         model = component.fit(ratings)
         full = scores(model, ratings)
+        if not np.isfinite(full).all():
+            pytest.skip("some scores are no numbers: see test_users_and_items_without_ratings_get_finite_scores")
         for user in (0, 7, ratings.n_users - 1):
             rows = slice(ratings.user_indptr[user], ratings.user_indptr[user + 1])
             folded = model.fold_in(ratings.catalogue.item_ids[ratings.items[rows]], ratings.values[rows])

@@ -171,7 +171,10 @@ SPLITS = [
         LATEST,
         "the_same_settings_give_the_same_parts",
         "no seed",
-        ("default_rng(self.seed).uniform", "default_rng().uniform"),
+        (
+            "np.random.default_rng(self.seed).uniform(0.2, 0.8)",
+            '(0.3, 0.7)[(mfx.__dict__.setdefault("_lots", []).append(0) or len(mfx.__dict__["_lots"])) % 2]',
+        ),
     ),
     one(
         LATEST,
