@@ -64,6 +64,7 @@ PAIRS: dict[str, list[tuple[str, dict[str, Any]]]] = {
     ],
     "read": [("mfx_read", {}), ("pandas_read", {}), ("pyarrow_read", {})],
     "growth": [("growth", {"sizes": [1_000_000, 8_000_000, 1 << 40], "ranks": [8, 13, 32, 64, 128]})],
+    "solvers": [("solvers", {"size": 8_000_000, "ranks": [16, 32, 64, 128]})],
     "whole": [
         ("whole", {"overrides": [*WHOLE, "refit=false"]}),
         ("whole", {"overrides": WHOLE}),
@@ -71,7 +72,7 @@ PAIRS: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "start": [("start", {})],
 }
 COMPILED = {"cmfrec": "cmfrec/wrapper_float*.so", "implicit": "implicit/cpu/bpr*.so"}
-ONCE = ("als_64_cholesky", "read", "growth", "whole", "start")
+ONCE = ("als_64_cholesky", "read", "growth", "solvers", "whole", "start")
 
 
 def _number(text: str) -> Any:
@@ -293,8 +294,24 @@ def others(kept: dict[str, Any]) -> Iterator[str]:
             row = {factors: seconds for count, factors, seconds in found if count == size}
             yield f"| {size:,} ratings | " + " | ".join(f"{row[factors]:.2f}" for factors in ranks) + " |"
         yield ""
+    if "solvers" in kept:
+        yield from by_solver(kept["solvers"][0]["solvers"])
     if "lists_64" in kept and "als_64" in kept:
         yield from limits(kept)
+
+
+def by_solver(found: dict[str, Any]) -> Iterator[str]:
+    """Write what an epoch takes by solves and by conjugate gradients."""
+    ranks = sorted({factors for factors, *_ in found["solvers"]})
+    cells = {(factors, solver): (seconds, loss) for factors, solver, seconds, loss in found["solvers"]}
+    heads = " | ".join(f"{factors} factors" for factors in ranks)
+    yield f"| ALS on {found['ratings']:,} ratings, seconds an epoch | {heads} |"
+    yield "|---|" + "---:|" * len(ranks)
+    for solver in ("cholesky", "cg"):
+        yield f"| `model.solver={solver}` | " + " | ".join(f"{cells[r, solver][0]:.2f}" for r in ranks) + " |"
+    apart = [abs(cells[r, "cg"][1] / cells[r, "cholesky"][1] - 1.0) for r in ranks]
+    yield "| objectives apart after six epochs | " + " | ".join(f"{share:.0e}" for share in apart) + " |"
+    yield ""
 
 
 def limits(kept: dict[str, Any]) -> Iterator[str]:

@@ -380,6 +380,29 @@ def growth(data: Data, sizes: list[int], ranks: list[int]) -> Any:
 
 
 @task
+def solvers(data: Data, size: int, ranks: list[int]) -> Any:
+    """Seconds per epoch of ALS by solves and by conjugate gradients, and the objective that each comes to."""
+    import mfx
+
+    train = data.ratings("train")
+    part = train.take(np.arange(train.user_indptr[np.searchsorted(train.user_indptr, size, side="right") - 1]))
+    found = []
+    for factors in ranks:
+        for solver in ("cholesky", "cg"):
+            times: list[float] = []
+            losses: list[float] = []
+
+            def on_epoch(model: Any, epoch: Any, times: list[float] = times, losses: list[float] = losses) -> bool:
+                times.append(time.perf_counter())
+                losses.append(epoch.losses["objective"])
+                return epoch.number == 6
+
+            mfx.ALS(factors=factors, reg=40.0, bias_reg=5.0, epochs=7, solver=solver).fit(part, on_epoch=on_epoch)
+            found.append([factors, solver, float(np.median(np.diff(times))), losses[-1]])
+    return {"ratings": len(part), "solvers": found}
+
+
+@task
 def whole(data: Data, overrides: list[str]) -> Any:
     """Run the command from its first import to its last metric, data cached: seconds and peak memory."""
     import resource
