@@ -59,7 +59,7 @@ class BPR(FactorModel):
     reg: float = tunable(0.03, low=0.001, high=0.1, log=True, ge=0.0)
     bias_reg: float = tunable(0.05, low=0.001, high=0.1, log=True, ge=0.0)
     negatives: str = setting("uniform", choices=("uniform", "popularity"))
-    hardest_of: int = tunable(10, low=1, high=20, log=True, ge=1)
+    hardest_of: int = tunable(4, low=1, high=20, log=True, ge=1)
     positive_threshold: float | None = setting(None)
     seed: int = setting(42, ge=0)
 
