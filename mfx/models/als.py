@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mfx.solver.least_squares import Prior, Ridge
 
 _FACTORS_TO_DESCEND = 32
-"""From here on three steps take less time than a solve: python tests/bench/peers --only solvers."""
+"""From here on three steps take no longer than a solve: python tests/bench/peers --only solvers."""
 
 
 @register("model", "als")
