@@ -1,0 +1,173 @@
+"""One contest in a process of its own: tune a model on train and valid, refit it on both, score test once.
+
+    python contest.py '{"choices": [...], "settings": {...}, "tuned": true, "minutes": 0.5}'
+
+prints one line of JSON. The same code does it for MFX's models and for peers, on the same split.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+MOST_TRIALS = 10_000
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What came of tuning.
+
+    Attributes
+    ----------
+    settings : dict
+        The best settings, the number of epochs among them where fits were stopped on valid.
+    value : float
+        Their objective on valid.
+    trials, failed : int
+        How many settings were tried, and how many of these could not be fitted.
+    """
+
+    settings: dict[str, Any]
+    value: float
+    trials: int
+    failed: int
+
+
+def space_of(name: str, fixed: Mapping[str, Any]) -> list[Any]:
+    """Return what is searched: the model's own ranges, less what is fixed."""
+    from mfx import registry
+    from mfx.settings import settings_of
+    from mfx.sweep import space
+
+    known = settings_of(registry.get("model", name).component)
+    if not any(info.bounds.tunable for key, info in known.items() if key not in fixed):
+        return []
+    defaults = {key: fixed.get(key, info.default) for key, info in known.items()}
+    found = space.build([], {"model": {"name": name, **defaults}})
+    return [one for one in found if one.name.removeprefix("model.") not in fixed]
+
+
+def warm_up(plan: Any, train: Any, name: str, fixed: Mapping[str, Any]) -> None:
+    """Fit a few ratings at both ends of the ranges, so that no trial loads libraries or compiles kernels."""
+    from mfx import registry
+    from mfx.metrics.evaluation import evaluate
+    from mfx.settings import settings_of
+
+    few = train.take(np.arange(min(len(train), 2000)))
+    short = {"epochs": 1} if "epochs" in settings_of(registry.get("model", name).component) else {}
+    dimensions = space_of(name, fixed)
+    for end in ("low", "high"):
+        point = {one.name.removeprefix("model."): one.nearest(getattr(one, end)) for one in dimensions}
+        model = registry.create("model", name, {**fixed, **point, **short}).fit(few)
+        evaluate(model, few, few, plan.metrics, plan.evaluation)
+
+
+def tune(plan: Any, split: Any, fixed: Mapping[str, Any], minutes: float, seed: int) -> Tuned:
+    """Try the defaults, then random points, until the processor time is used up; a trial that has begun is finished.
+
+    Parameters
+    ----------
+    plan : Plan
+        Metrics, evaluation and early stopping; its model says which component is tuned.
+    split : Split
+        Its test is not looked at.
+    fixed : mapping
+        Settings that are not searched.
+    minutes : float
+        Minutes of processor time, all threads counted; 0 takes the defaults.
+    seed : int
+        Which random points.
+    """
+    from mfx import experiment, registry
+    from mfx.sweep.points import random_points
+
+    name = plan.model.name
+    sealed = replace(split, test=split.test.take(np.zeros(len(split.test), dtype=np.bool_)))
+    objective = plan.metrics[plan.objective]
+    watched = replace(plan, metrics={plan.objective: objective})
+    sign = -1.0 if objective.higher_is_better else 1.0
+    space = space_of(name, fixed) if minutes else []
+    points = random_points(space, seed, MOST_TRIALS) if space else [{}]
+    best: Tuned | None = None
+    trials = failed = 0
+    began = time.process_time()
+    for point in points:
+        if trials and time.process_time() - began >= 60.0 * minutes:
+            break
+        settings = {**fixed, **{key.removeprefix("model."): value for key, value in point.items()}}
+        trials += 1
+        try:
+            found = experiment.validate(
+                replace(watched, model=registry.create("model", name, settings)), sealed, lambda number, seen: None
+            )
+        except (mfx_errors(), ArithmeticError, np.linalg.LinAlgError):
+            failed += 1
+            continue
+        value = found.metrics[f"valid/{plan.objective}"]
+        if best is None or sign * value < sign * best.value:
+            epochs = found.metrics.get("fit/best_epoch")
+            best = Tuned({**settings, **({"epochs": int(epochs)} if epochs else {})}, value, 0, 0)
+    if best is None:
+        raise SystemExit(f"{name}: none of {trials} settings could be fitted.")
+    return replace(best, trials=trials, failed=failed)
+
+
+def mfx_errors() -> type[Exception]:
+    """Return what a fit raises that diverges."""
+    from mfx.errors import MFXError
+
+    return MFXError
+
+
+def compete(choices: list[str], settings: Mapping[str, Any], tuned: bool, minutes: float) -> dict[str, Any]:
+    """Carry out the contest that choices of `mfx` describe; return numbers and what made them."""
+    import peers  # noqa: F401  registers them
+
+    from mfx import compose, registry
+    from mfx.metrics.evaluation import evaluate
+    from mfx.settings import settings_of
+
+    plan = compose.build(compose.compose([*choices, "tracking=console"]))
+    ratings = plan.dataset.load()
+    split = plan.splitter.split(ratings)
+    given = plan.config["model"]
+    known = settings_of(registry.get("model", given["name"]).component)
+    fixed = {key: given[key] for key, info in known.items() if given[key] != info.default} | dict(settings)
+    if "clip" in known:
+        fixed["clip"] = True  # peers are clipped to the rating scale, too
+    warm_up(plan, split.train, given["name"], fixed)
+    clock = [time.perf_counter(), time.process_time()]
+    best = tune(plan, split, fixed, minutes if tuned else 0.0, plan.config["seed"])
+    clock += [time.perf_counter(), time.process_time()]
+    model = registry.create("model", given["name"], best.settings).fit(split.train_and_valid)
+    clock += [time.perf_counter(), time.process_time()]
+    test = evaluate(model, split.train_and_valid, split.test, plan.metrics, plan.evaluation)
+    return {
+        "data": ratings.name,
+        "ratings": len(ratings),
+        "split": split.fingerprint,
+        "objective": plan.objective,
+        "tuned": tuned,
+        "minutes": minutes if tuned else 0.0,
+        "trials": best.trials,
+        "failed": best.failed,
+        "settings": best.settings,
+        "valid": best.value,
+        "test": test.values,
+        "seconds": {
+            "tuning": clock[2] - clock[0],
+            "tuning, processor": clock[3] - clock[1],
+            "fit": clock[4] - clock[2],
+            "fit, processor": clock[5] - clock[3],
+        },
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(compete(**json.loads(sys.argv[1]))))
