@@ -6,10 +6,10 @@
 
 Splits are the files `conf/experiment/leaderboard_*.yaml`: their data set, split, draws (folds or seeds), metrics and
 models of MFX; peers that predict the same join in. On each draw each contestant gets the same minutes of processor time
-(`--minutes`) on one thread to try its defaults and random points of its search ranges (those of `mfx list model`, and
-of `peers.py` for peers) on train and valid. The best settings are fitted on train and valid, and test is scored once,
-by MFX's evaluation for all. Fits that tell of their epochs are stopped on valid; where a peer's do not, the number of
-epochs is searched. Ratings predicted are clipped to the scale for all.
+(`--minutes`) on one thread to try its defaults, and then what Optuna's TPE suggests of its search ranges (those of
+`mfx list model`, and of `peers.py` for peers), on train and valid. The best settings are fitted on train and valid, and
+test is scored once, by MFX's evaluation for all. Fits that tell of their epochs are stopped on valid, after 100 at the
+latest; where a peer's do not, the number of epochs is searched. Ratings predicted are clipped to the scale for all.
 
 Every contest runs in a process of its own, `--workers` of them at a time, and is kept in `results.json` as soon as it
 is over. The README's tables are written from that file; `--table` does only that. Peers that are not installed are

@@ -16,7 +16,13 @@ from typing import Any
 
 import numpy as np
 
-MOST_TRIALS = 10_000
+from mfx import compose, experiment, registry
+from mfx.errors import MFXError
+from mfx.metrics.evaluation import evaluate
+from mfx.settings import settings_of
+from mfx.sweep import space as search
+
+MOST_EPOCHS = 100
 
 
 @dataclass(frozen=True)
@@ -35,30 +41,22 @@ class Tuned:
 
     settings: dict[str, Any]
     value: float
-    trials: int
-    failed: int
+    trials: int = 1
+    failed: int = 0
 
 
 def space_of(name: str, fixed: Mapping[str, Any]) -> list[Any]:
     """Return what is searched: the model's own ranges, less what is fixed."""
-    from mfx import registry
-    from mfx.settings import settings_of
-    from mfx.sweep import space
-
     known = settings_of(registry.get("model", name).component)
     if not any(info.bounds.tunable for key, info in known.items() if key not in fixed):
         return []
     defaults = {key: fixed.get(key, info.default) for key, info in known.items()}
-    found = space.build([], {"model": {"name": name, **defaults}})
+    found = search.build([], {"model": {"name": name, **defaults}})
     return [one for one in found if one.name.removeprefix("model.") not in fixed]
 
 
 def warm_up(plan: Any, train: Any, name: str, fixed: Mapping[str, Any]) -> None:
     """Fit a few ratings at both ends of the ranges, so that no trial loads libraries or compiles kernels."""
-    from mfx import registry
-    from mfx.metrics.evaluation import evaluate
-    from mfx.settings import settings_of
-
     few = train.take(np.arange(min(len(train), 2000)))
     short = {"epochs": 1} if "epochs" in settings_of(registry.get("model", name).component) else {}
     dimensions = space_of(name, fixed)
@@ -69,7 +67,7 @@ def warm_up(plan: Any, train: Any, name: str, fixed: Mapping[str, Any]) -> None:
 
 
 def tune(plan: Any, split: Any, fixed: Mapping[str, Any], minutes: float, seed: int) -> Tuned:
-    """Try the defaults, then random points, until the processor time is used up; a trial that has begun is finished.
+    """Try the defaults, then points of Optuna's TPE, until the time is used up; a trial that has begun is finished.
 
     Parameters
     ----------
@@ -82,56 +80,57 @@ def tune(plan: Any, split: Any, fixed: Mapping[str, Any], minutes: float, seed: 
     minutes : float
         Minutes of processor time, all threads counted; 0 takes the defaults.
     seed : int
-        Which random points.
+        Seed of the sampler.
     """
-    from mfx import experiment, registry
-    from mfx.sweep.points import random_points
+    import optuna
 
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     name = plan.model.name
     sealed = replace(split, test=split.test.take(np.zeros(len(split.test), dtype=np.bool_)))
-    objective = plan.metrics[plan.objective]
-    watched = replace(plan, metrics={plan.objective: objective})
-    sign = -1.0 if objective.higher_is_better else 1.0
+    higher = plan.metrics[plan.objective].higher_is_better
+    study = optuna.create_study(
+        sampler=optuna.samplers.TPESampler(seed=seed), direction="maximize" if higher else "minimize"
+    )
     space = space_of(name, fixed) if minutes else []
-    points = random_points(space, seed, MOST_TRIALS) if space else [{}]
-    best: Tuned | None = None
-    trials = failed = 0
+    study.enqueue_trial({one.name: one.default for one in space})
+    found: dict[int, Tuned] = {}
+    trials, trouble = 0, ""
     began = time.process_time()
-    for point in points:
-        if trials and time.process_time() - began >= 60.0 * minutes:
-            break
-        settings = {**fixed, **{key.removeprefix("model."): value for key, value in point.items()}}
+    while not trials or (space and time.process_time() - began < 60.0 * minutes):
+        trial = study.ask()
+        settings = {**fixed, **{one.name.removeprefix("model."): suggested(trial, one) for one in space}}
         trials += 1
         try:
-            found = experiment.validate(
-                replace(watched, model=registry.create("model", name, settings)), sealed, lambda number, seen: None
-            )
-        except (mfx_errors(), ArithmeticError, np.linalg.LinAlgError):
-            failed += 1
-            continue
-        value = found.metrics[f"valid/{plan.objective}"]
-        if best is None or sign * value < sign * best.value:
-            epochs = found.metrics.get("fit/best_epoch")
-            best = Tuned({**settings, **({"epochs": int(epochs)} if epochs else {})}, value, 0, 0)
-    if best is None:
-        raise SystemExit(f"{name}: none of {trials} settings could be fitted.")
-    return replace(best, trials=trials, failed=failed)
+            found[trial.number] = on_valid(plan, sealed, name, settings)
+            study.tell(trial, found[trial.number].value)
+        except (MFXError, ArithmeticError, np.linalg.LinAlgError) as error:
+            study.tell(trial, state=optuna.trial.TrialState.FAIL)
+            trouble = " ".join(str(error).split())
+    if not found:
+        raise SystemExit(f"{name}: none of {trials} settings could be fitted: {trouble}")
+    return replace(found[study.best_trial.number], trials=trials, failed=trials - len(found))
 
 
-def mfx_errors() -> type[Exception]:
-    """Return what a fit raises that diverges."""
-    from mfx.errors import MFXError
+def suggested(trial: Any, dimension: Any) -> int | float:
+    """Let a trial of Optuna choose a number of this dimension."""
+    suggest = trial.suggest_int if dimension.kind == "int" else trial.suggest_float
+    low, high = (type(dimension.default)(end) for end in (dimension.low, dimension.high))
+    return suggest(dimension.name, low, high, log=dimension.log)
 
-    return MFXError
+
+def on_valid(plan: Any, split: Any, name: str, settings: Mapping[str, Any]) -> Tuned:
+    """Fit on train with these settings, stopped on valid where the fit tells of its epochs, and score valid."""
+    watched = replace(
+        plan, model=registry.create("model", name, settings), metrics={plan.objective: plan.metrics[plan.objective]}
+    )
+    found = experiment.validate(watched, split, lambda number, point: None).metrics
+    epochs = {"epochs": int(found["fit/best_epoch"])} if "fit/best_epoch" in found else {}
+    return Tuned({**settings, **epochs}, found[f"valid/{plan.objective}"])
 
 
 def compete(choices: list[str], settings: Mapping[str, Any], tuned: bool, minutes: float) -> dict[str, Any]:
     """Carry out the contest that choices of `mfx` describe; return numbers and what made them."""
     import peers  # noqa: F401  registers them
-
-    from mfx import compose, registry
-    from mfx.metrics.evaluation import evaluate
-    from mfx.settings import settings_of
 
     plan = compose.build(compose.compose([*choices, "tracking=console"]))
     ratings = plan.dataset.load()
@@ -141,6 +140,8 @@ def compete(choices: list[str], settings: Mapping[str, Any], tuned: bool, minute
     fixed = {key: given[key] for key, info in known.items() if given[key] != info.default} | dict(settings)
     if "clip" in known:
         fixed["clip"] = True  # peers are clipped to the rating scale, too
+    if "epochs" in known and not known["epochs"].bounds.tunable:
+        fixed.setdefault("epochs", MOST_EPOCHS)  # early stopping ends the fit before
     warm_up(plan, split.train, given["name"], fixed)
     clock = [time.perf_counter(), time.process_time()]
     best = tune(plan, split, fixed, minutes if tuned else 0.0, plan.config["seed"])
