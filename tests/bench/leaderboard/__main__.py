@@ -8,8 +8,8 @@ Splits are the files `conf/experiment/leaderboard_*.yaml`: their data set, split
 models of MFX; peers that predict the same join in. On each draw each contestant gets the same minutes of processor time
 (`--minutes`) on one thread to try its defaults, and then what Optuna's TPE suggests of its search ranges (those of
 `mfx list model`, and of `peers.py` for peers), on train and valid. The best settings are fitted on train and valid, and
-test is scored once, by MFX's evaluation for all. Fits that tell of their epochs are stopped on valid, after 100 at the
-latest; where a peer's do not, the number of epochs is searched. Ratings predicted are clipped to the scale for all.
+test is scored once, by MFX's evaluation for all. Fits that tell of their epochs are stopped on valid; where a peer's do
+not, the number of epochs is searched. Ratings predicted are clipped to the scale for all.
 
 Every contest runs in a process of its own, `--workers` of them at a time, and is kept in `results.json` as soon as it
 is over. The README's tables are written from that file; `--table` does only that. Peers that are not installed are
@@ -26,7 +26,6 @@ import shlex
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -73,18 +72,20 @@ def sweep_of(split: str) -> tuple[list[str], list[str], str]:
 
 def contests(
     splits: list[str], data: list[str], wanted: list[contestants.Contestant], most_draws: int | None
-) -> Iterator[Contest]:
-    """List who competes on what, draw by draw."""
+) -> list[Contest]:
+    """List who competes on what: the first draw of every split, then the second, and so on."""
     from mfx import registry
 
+    planned: list[tuple[int, Contest]] = []
     for split in splits:
         models, draws, predicts = sweep_of(split)
-        for draw in draws[:most_draws]:
+        for number, draw in enumerate(draws[:most_draws]):
             for one in wanted:
                 is_peer = one.module is not None
                 if one.model in models or (is_peer and registry.get("model", one.model).component.predicts == predicts):
                     choices = (f"experiment=leaderboard_{split}", f"model={one.model}", draw, *data)
-                    yield Contest(split, draw, one, choices)
+                    planned.append((number, Contest(split, draw, one, choices)))
+    return [contest for _, contest in sorted(planned, key=lambda pair: pair[0])]
 
 
 def carry_out(contest: Contest, minutes: float) -> dict[str, Any]:
@@ -139,7 +140,7 @@ def run(arguments: argparse.Namespace) -> int:
     for label, reason in left_out.items():
         print(f"leaderboard: {label} is left out: {reason}.", file=sys.stderr)
     wanted = [one for one in wanted if one.label not in left_out]
-    planned = list(contests(arguments.splits, arguments.data, wanted, arguments.draws))
+    planned = contests(arguments.splits, arguments.data, wanted, arguments.draws)
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     lock, failures = threading.Lock(), []
 

@@ -22,8 +22,6 @@ from mfx.metrics.evaluation import evaluate
 from mfx.settings import settings_of
 from mfx.sweep import space as search
 
-MOST_EPOCHS = 100
-
 
 @dataclass(frozen=True)
 class Tuned:
@@ -140,8 +138,6 @@ def compete(choices: list[str], settings: Mapping[str, Any], tuned: bool, minute
     fixed = {key: given[key] for key, info in known.items() if given[key] != info.default} | dict(settings)
     if "clip" in known:
         fixed["clip"] = True  # peers are clipped to the rating scale, too
-    if "epochs" in known and not known["epochs"].bounds.tunable:
-        fixed.setdefault("epochs", MOST_EPOCHS)  # early stopping ends the fit before
     warm_up(plan, split.train, given["name"], fixed)
     clock = [time.perf_counter(), time.process_time()]
     best = tune(plan, split, fixed, minutes if tuned else 0.0, plan.config["seed"])

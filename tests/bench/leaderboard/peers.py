@@ -235,6 +235,7 @@ class Implicit(RankingPeer):
             if on_epoch is not None and on_epoch(self, Epoch(epoch + 1, {})):
                 raise Stopped
 
+        self.fitted_ = model
         try:
             model.fit(positives, show_progress=False, callback=told)
         except Stopped:
@@ -308,11 +309,11 @@ class CornacBPR(RankingPeer):
 
         ids = ({row: row for row in range(size)} for size in (train.n_users, train.n_items))
         positives = (train.users.astype(int), train.items.astype(int), np.ones(len(train)))
-        model = BPR(
+        self.fitted_ = BPR(
             k=self.factors,
             max_iter=self.epochs,
             learning_rate=self.learning_rate,
             lambda_reg=self.reg,
             seed=self.seed,
         ).fit(Dataset(train.n_users, train.n_items, *ids, positives))
-        self.take(model.u_factors, model.i_factors, model.i_biases)
+        self.take(self.fitted_.u_factors, self.fitted_.i_factors, self.fitted_.i_biases)
