@@ -130,3 +130,11 @@ def test_the_tables_of_speed_are_those_of_the_last_measurements():
     bench = runpy.run_path(str(folder / "__main__.py"))
     written = "\n".join(bench["lines"](json.loads((folder / "results.json").read_text()))).rstrip()
     assert written in TEXT
+
+
+def test_the_leaderboard_is_that_of_the_last_results():
+    folder = Path(__file__).parent / "bench" / "leaderboard"
+    table, contestants = (runpy.run_path(str(folder / f"{name}.py")) for name in ("table", "contestants"))
+    labels = [one.label for one in contestants["CONTESTANTS"]]
+    results = json.loads((folder / "results.json").read_text())
+    assert table["into"](TEXT, results, labels) == TEXT

@@ -1,8 +1,10 @@
 """MFX's models and their peers, tuned alike, on the same rows: `python tests/bench/leaderboard`.
 
-    pip install "setuptools<81" pybind11 && pip install --no-build-isolation myfm
     pip install -e ".[demo,bench]"
     python tests/bench/leaderboard [--splits random,temporal] [--models als,cmfrec] [--data "dataset=ml_1m"] ...
+
+cmfrec and implicit are compiled, the others come as wheels for common machines. Where there is half of CUDA only,
+`CUDACXX=/nonexistent CMAKE_ARGS="-DCMAKE_CUDA_COMPILER=NOTFOUND"` lets implicit be compiled without it.
 
 Splits are the files `conf/experiment/leaderboard_*.yaml`: their data set, split, draws (folds or seeds), metrics and
 models of MFX; peers that predict the same join in. On each draw each contestant gets the same minutes of processor time
@@ -12,8 +14,8 @@ test is scored once, by MFX's evaluation for all. Fits that tell of their epochs
 not, the number of epochs is searched. Ratings predicted are clipped to the scale for all.
 
 Every contest runs in a process of its own, `--workers` of them at a time, and is kept in `results.json` as soon as it
-is over. The README's tables are written from that file; `--table` does only that. Peers that are not installed are
-named and left out.
+is over; after an interruption `--missing` goes on. The README's tables are written from that file; `--table` does only
+that. Peers that are not installed are named and left out.
 """
 
 from __future__ import annotations
@@ -48,26 +50,51 @@ ONE_THREAD = dict.fromkeys(("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NU
 class Contest:
     """One contestant on one draw of one split."""
 
+    data: str
     split: str
     draw: str
     contestant: contestants.Contestant
     choices: tuple[str, ...]
 
 
-def sweep_of(split: str) -> tuple[list[str], list[str], str]:
-    """Return of the experiment of a split its models, its draws as overrides, and what its models predict."""
+@dataclass(frozen=True)
+class Sweep:
+    """What the experiment of a split says.
+
+    Attributes
+    ----------
+    data : str
+        The data set, as results call it.
+    models : list of str
+        MFX's own.
+    draws : list of str
+        Overrides, one for each fold or seed.
+    predicts : {"ratings", "ranking"}
+        What these models do, and so the peers that join.
+    """
+
+    data: str
+    models: list[str]
+    draws: list[str]
+    predicts: str
+
+
+def sweep_of(split: str, data: list[str]) -> Sweep:
+    """Read the experiment of a split."""
     import hydra
 
     from mfx import compose, registry
 
     compose.fill_store()
-    with hydra.initialize_config_dir(str(compose.conf_dir()), job_name="mfx", **compose.hydra_base()):
-        whole = hydra.compose("config", overrides=[f"experiment=leaderboard_{split}"], return_hydra_config=True)
+    choices = [f"experiment=leaderboard_{split}", *data]
+    with compose.explained(), hydra.initialize_config_dir(str(compose.conf_dir()), **compose.hydra_base()):
+        whole = hydra.compose("config", overrides=choices, return_hydra_config=True)
     params = dict(whole.hydra.sweeper.params)
     models = str(params.pop("model")).split(",")
     ((key, values),) = params.items()
     draws = [f"{key}={value}" for value in str(values).split(",")]
-    return models, draws, registry.get("model", models[-1]).component.predicts
+    predicts = registry.get("model", models[-1]).component.predicts
+    return Sweep(str(whole.dataset.get("label") or whole.dataset.name), models, draws, predicts)
 
 
 def contests(
@@ -78,14 +105,21 @@ def contests(
 
     planned: list[tuple[int, Contest]] = []
     for split in splits:
-        models, draws, predicts = sweep_of(split)
-        for number, draw in enumerate(draws[:most_draws]):
+        sweep = sweep_of(split, data)
+        for number, draw in enumerate(sweep.draws[:most_draws]):
             for one in wanted:
-                is_peer = one.module is not None
-                if one.model in models or (is_peer and registry.get("model", one.model).component.predicts == predicts):
+                kind = registry.get("model", one.model).component.predicts
+                if one.model in sweep.models or (one.module is not None and kind == sweep.predicts):
                     choices = (f"experiment=leaderboard_{split}", f"model={one.model}", draw, *data)
-                    planned.append((number, Contest(split, draw, one, choices)))
+                    planned.append((number, Contest(sweep.data, split, draw, one, choices)))
     return [contest for _, contest in sorted(planned, key=lambda pair: pair[0])]
+
+
+def is_kept(results: dict[str, Any], contest: Contest, minutes: float) -> bool:
+    """Say whether the results hold this contest already, with as much time."""
+    draws = results.get(contest.data, {}).get("splits", {}).get(contest.split, {})
+    record = draws.get(contest.draw, {}).get(contest.contestant.label)
+    return record is not None and (record["minutes"] == minutes or not record["tuned"])
 
 
 def carry_out(contest: Contest, minutes: float) -> dict[str, Any]:
@@ -142,6 +176,8 @@ def run(arguments: argparse.Namespace) -> int:
     wanted = [one for one in wanted if one.label not in left_out]
     planned = contests(arguments.splits, arguments.data, wanted, arguments.draws)
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    if arguments.missing:
+        planned = [one for one in planned if not is_kept(results, one, arguments.minutes)]
     lock, failures = threading.Lock(), []
 
     def one(number: int, contest: Contest) -> None:
@@ -175,6 +211,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=0.5, help="of processor time for tuning; by default 0.5")
     parser.add_argument("--draws", type=int, help="only the first so many folds or seeds")
     parser.add_argument("--workers", type=int, default=1, help="contests at a time; by default 1")
+    parser.add_argument("--missing", action="store_true", help="only contests that results.json has not")
     parser.add_argument("--table", action="store_true", help="write the README's tables from results.json, no more")
     arguments = parser.parse_args()
     failed = 0 if arguments.table else run(arguments)
