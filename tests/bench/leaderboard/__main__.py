@@ -27,7 +27,7 @@ import platform
 import shlex
 import subprocess
 import sys
-import threading
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -36,6 +36,7 @@ from typing import Any
 
 import contestants
 import table
+from filelock import FileLock
 
 from mfx.files import write_text
 
@@ -165,6 +166,11 @@ def cpu() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
+def read() -> dict[str, Any]:
+    """Return what was kept so far."""
+    return json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Carry out the contests and keep each result; return how many failed."""
     import peers  # noqa: F401  registers them
@@ -175,10 +181,9 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"leaderboard: {label} is left out: {reason}.", file=sys.stderr)
     wanted = [one for one in wanted if one.label not in left_out]
     planned = contests(arguments.splits, arguments.data, wanted, arguments.draws)
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     if arguments.missing:
-        planned = [one for one in planned if not is_kept(results, one, arguments.minutes)]
-    lock, failures = threading.Lock(), []
+        planned = [one for one in planned if not is_kept(read(), one, arguments.minutes)]
+    lock, failures = FileLock(Path(tempfile.gettempdir()) / "mfx_leaderboard.lock", thread_local=False), []
 
     def one(number: int, contest: Contest) -> None:
         where = f"[{number}/{len(planned)}] {contest.split}, {contest.draw}, {contest.contestant.label}"
@@ -188,7 +193,8 @@ def run(arguments: argparse.Namespace) -> int:
             failures.append(where)
             print(f"{where}: failed: {error}", file=sys.stderr, flush=True)
             return
-        with lock:
+        with lock:  # another command may have kept something since
+            results = read()
             keep(results, contest, found, left_out)
             write_text(RESULTS, json.dumps(results, indent=1) + "\n")
         told = ", ".join(f"{name} {value:.4f}" for name, value in found["test"].items())
@@ -215,7 +221,7 @@ def main() -> int:
     parser.add_argument("--table", action="store_true", help="write the README's tables from results.json, no more")
     arguments = parser.parse_args()
     failed = 0 if arguments.table else run(arguments)
-    results = json.loads(RESULTS.read_text())
+    results = read()
     labels = [one.label for one in contestants.CONTESTANTS]
     write_text(README, table.into(README.read_text(encoding="utf-8"), results, labels))
     print("\n".join(table.lines(results, labels)))
