@@ -183,7 +183,7 @@ def run(arguments: argparse.Namespace) -> int:
     planned = contests(arguments.splits, arguments.data, wanted, arguments.draws)
     if arguments.missing:
         planned = [one for one in planned if not is_kept(read(), one, arguments.minutes)]
-    lock, failures = FileLock(Path(tempfile.gettempdir()) / "mfx_leaderboard.lock", thread_local=False), []
+    lock, failures = FileLock(Path(tempfile.gettempdir()) / "mfx_leaderboard.lock"), []
 
     def one(number: int, contest: Contest) -> None:
         where = f"[{number}/{len(planned)}] {contest.split}, {contest.draw}, {contest.contestant.label}"

@@ -9,7 +9,7 @@ from typing import Any
 BEGIN = "<!-- leaderboard: python tests/bench/leaderboard -->\n"
 END = "<!-- end of leaderboard -->"
 TITLES = {
-    "random": "five random folds",
+    "random": "random folds",
     "temporal": "temporal",
     "global_temporal": "global_temporal",
     "cold_items": "cold items",
@@ -65,7 +65,8 @@ def one_table(title: str, draws: Draws, labels: Sequence[str]) -> Iterator[str]:
     yield "|---" + "|---:" * (len(heads) - 1) + "|"
     for label in present:
         own = [found[label] for found in draws.values() if label in found]
-        cells = [spread([one["test"][main] for one in own])]
+        some = "" if len(own) == len(draws) else f" ({len(own)} of {len(draws)})"
+        cells = [spread([one["test"][main] for one in own]) + some]
         if against:
             pairs = [(found[label], found[against]) for found in draws.values() if {label, against} <= found.keys()]
             apart = [one["test"][main] - other["test"][main] for one, other in pairs]

@@ -146,6 +146,9 @@ def test_the_table_has_means_and_spreads_of_levels_and_differences(bench):
     assert "| bias | 0.9600 ±0.0566 | +0.1100 ±0.0141 | 4 | 0.50 |" in written
     assert "| als | 0.8500 ±0.0707 |  | 4 | 0.50 |" in written
     assert "Left out: myFM (gone)." in written
+    del draws["seed=2"]["bias"]
+    written = list(bench.table.lines({"toy": kept}, ["bias", "als", "myFM"]))
+    assert "| bias | 1.0000 (1 of 2) | +0.1000 | 4 | 0.50 |" in written
     assert "30 seconds" in written[0]
     text = bench.table.into(f"before\n{bench.table.BEGIN}old\n{bench.table.END}\nafter", {"toy": kept}, ["als"])
     assert text.startswith("before\n")
