@@ -76,6 +76,22 @@ def one_table(title: str, draws: Draws, labels: Sequence[str]) -> Iterator[str]:
         cells.append(f"{statistics.mean(one['seconds']['fit, processor'] for one in own):.2f}")
         yield f"| {label} | " + " | ".join(cells) + " |"
     yield ""
+    speeds = [(label, speed) for label in present if (speed := draws_a_second(draws, label))]
+    if speeds:
+        yield f"Draws a second: {', '.join(f'{label} {speed:.0f}' for label, speed in speeds)}."
+        yield ""
+
+
+def draws_a_second(draws: Draws, label: str) -> float | None:
+    """Return how fast a sampler's last fits were, where its number of draws is fixed; None for other models."""
+    numbers, seconds = 0, 0.0
+    for one in (found[label] for found in draws.values() if label in found):
+        given = one["settings"]
+        if one["tuned"] or not ("samples" in given or "sweeps" in given):
+            return None
+        numbers += given["samples"] if "samples" in given else given["epochs"] * given["sweeps"]
+        seconds += one["seconds"]["fit, processor"]
+    return numbers / seconds if seconds else None
 
 
 def spread(values: Sequence[float], sign: str = "") -> str:

@@ -124,6 +124,7 @@ def test_peers_that_are_not_there_are_named(bench):
 def record(rmse, trials=4):
     seconds = {"fit, processor": 0.5}
     return {
+        "settings": {},
         "objective": "rmse",
         "tuned": True,
         "minutes": 0.5,
@@ -154,6 +155,16 @@ def test_the_table_has_means_and_spreads_of_levels_and_differences(bench):
     assert text.startswith("before\n")
     assert text.endswith(f"{bench.table.END}\nafter")
     assert "what was here" not in text
+
+
+def test_the_speed_of_samplers_is_that_of_their_last_fits(bench):
+    draws = {"seed=1": {"b": {**record(1.0), "tuned": False, "settings": {"epochs": 10, "sweeps": 5}}}}
+    assert bench.table.draws_a_second(draws, "b") == 100.0
+    draws["seed=1"]["b"]["settings"] = {"samples": 20}
+    assert bench.table.draws_a_second(draws, "b") == 40.0
+    draws["seed=1"]["b"]["tuned"] = True
+    assert bench.table.draws_a_second(draws, "b") is None
+    assert bench.table.draws_a_second(draws, "nobody") is None
 
 
 def cold_ratings():
