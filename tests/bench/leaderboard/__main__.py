@@ -40,7 +40,7 @@ from filelock import FileLock
 
 from mfx.files import write_text
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results.json"
 README = HERE.parents[2] / "README.md"
 SPLITS = ("random", "temporal", "global_temporal", "cold_items", "ranking")

@@ -15,7 +15,7 @@ from mfx import compose, registry
 from mfx.interfaces import Catalogue, Ratings, RatingScale
 from mfx.testing.samples import planted_ratings
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
 MODULES = ("__main__", "contest", "contestants", "peers", "table")
 
 
