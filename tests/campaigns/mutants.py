@@ -12,8 +12,9 @@ kernels that were compiled with the old one.
 Here everything heavy is imported once and each mutant lives in a fork: the changed module is imported in the place of
 its file, and its kernels, and those of all modules that import it, are compiled anew. Kernels are compiled for one
 thread and with little optimisation, which is quicker to do. The tests are those of the folder of the room, the ones
-of the module first, up to the first that fails. A mutant that crashes, or that takes too long, is killed too. Those that no test
-can tell from the program are in ``equivalent.toml``, with reasons; the share is told with and without them.
+of the module first, up to the first that fails. A mutant that crashes, or that takes too long, is killed too. Those
+that no test can tell from the program are in ``equivalent.toml``, with reasons; the share is told with and without
+them.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def importers() -> dict[str, frozenset[str]]:
     grew = True
     while grew:
         grew = False
-        for name, its in found.items():
+        for its in found.values():
             more = {one for one, imported in direct.items() if imported & its} - its
             grew |= bool(more)
             its |= more

@@ -13,7 +13,7 @@ from campaign import REPOSITORY
 from libcst.metadata import MetadataWrapper, PositionProvider
 from mutmut.mutation import mutators
 
-# Assigning None, or handing on None or too few arguments, nearly always dies of a TypeError: it would flatter the tests.
+# To assign None, or hand on None or too few arguments, nearly always dies of a TypeError: it would flatter the tests.
 _LEFT_OUT = (mutators.operator_assignment, mutators.operator_dict_arguments, mutators.operator_lambda)
 _OPERATORS = [(kind, change) for kind, change in mutators.mutation_operators if change not in _LEFT_OUT]
 
