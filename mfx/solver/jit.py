@@ -22,7 +22,6 @@ def kernel(*, parallel: bool = False) -> Callable[[F], F]:
         then cannot depend on the number of threads. With ``NUMBA_BOUNDSCHECK=1`` they run on one, since numba loses
         an index error of a thread.
     """
-
     checked = bool(vars(numba.config)["BOUNDSCHECK"])
 
     def compile_(function: F) -> F:
