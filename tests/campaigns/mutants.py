@@ -11,7 +11,8 @@ kernels that were compiled with the old one.
 
 Here everything heavy is imported once and each mutant lives in a fork: the changed module is imported in the place of
 its file, and its kernels, and those of all modules that import it, are compiled anew. Kernels are compiled for one
-thread and with little optimisation, which is quicker to do. The tests are those of the folder of the room, the ones
+thread and with little optimisation, which is quicker to do; those of the solver with bounds checked, as ``.ci/run``
+runs the tests of that room too. The tests are those of the folder of the room, the ones
 of the module first, up to the first that fails. A mutant that crashes, or that takes too long, is killed too. Those
 that no test can tell from the program are in ``equivalent.toml``, with reasons; the share is told with and without
 them.
@@ -85,12 +86,15 @@ def importers() -> dict[str, frozenset[str]]:
     return {name: frozenset(its) for name, its in found.items()}
 
 
-def tests_for(mutant: Mutant, room: str) -> list[str]:
-    """List the test files of a room: of the module, then of those that import it, then the others."""
+def tests_of(room: str, mutant: Mutant | None) -> list[str]:
+    """List the test files of a room: of the changed module, then of those that import it, then the others."""
     files = sorted((REPOSITORY / "tests" / room).glob("test_*.py"))
 
     def far(path: Path) -> tuple[bool, bool]:
-        return path.stem != f"test_{mutant.path.stem}", mutant.name not in imports_of(path)
+        return (
+            mutant is None or path.stem != f"test_{mutant.path.stem}",
+            mutant is None or mutant.name not in imports_of(path),
+        )
 
     return [str(path) for path in sorted(files, key=far)]
 
@@ -114,7 +118,7 @@ class _Changed(importlib.machinery.SourceFileLoader, importlib.abc.MetaPathFinde
 def prepare(scratch: Path) -> None:
     """Import what is heavy, nothing of MFX, and compile a kernel, so that forks need not."""
     os.environ |= {
-        "MFX_PLUGINS": "off", "NUMBA_NUM_THREADS": "1", "NUMBA_OPT": "1", "NUMBA_CACHE_DIR": str(scratch / "numba"),
+        "MFX_PLUGINS": "off", "NUMBA_NUM_THREADS": "1", "NUMBA_OPT": "1",
         "HYPOTHESIS_STORAGE_DIRECTORY": str(scratch / "hypothesis"), "OPENBLAS_NUM_THREADS": "1",
     }  # fmt: skip
     for name in (
@@ -129,10 +133,12 @@ def prepare(scratch: Path) -> None:
     assert not any(name.partition(".")[0] == "mfx" for name in sys.modules), "MFX would be the same in every fork"
 
 
-def _compile_anew(dirty: frozenset[str]) -> None:
+def _compile_anew(room: str, dirty: frozenset[str], scratch: Path) -> None:
     """Let kernels of these modules, and of tests, be compiled without a look at the cache; none on several threads."""
     import numba
 
+    numba.config.CACHE_DIR = str(scratch / room)
+    numba.config.BOUNDSCHECK = int(room == "solver")
     original: Callable[..., Any] = numba.njit
 
     def njit(*functions: Any, **options: Any) -> Any:
@@ -157,8 +163,9 @@ class _FirstExample:
         hypothesis.settings.load_profile("mutants")
 
 
-def run(files: list[str], mutant: Mutant | None, output: Path) -> str:
-    """Run tests in a fork, with a mutant or with nothing changed; returns how it ended."""
+def run(room: str, mutant: Mutant | None, scratch: Path) -> str:
+    """Run the tests of a room in a fork, with a mutant or with nothing changed; returns how it ended."""
+    output = scratch / "out"
     child = os.fork()
     if not child:
         try:
@@ -168,14 +175,14 @@ def run(files: list[str], mutant: Mutant | None, output: Path) -> str:
             resource.setrlimit(resource.RLIMIT_CPU, (_PROCESSOR_SECONDS, _PROCESSOR_SECONDS))
             resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-            _compile_anew(importers()[mutant.name] if mutant else frozenset())
+            _compile_anew(room, importers()[mutant.name] if mutant else frozenset(), scratch)
             if mutant:
                 sys.meta_path.insert(0, _Changed(mutant))
             import pytest
 
             os.chdir(REPOSITORY)
             line = ["-x", "-q", "--tb=line", "--hypothesis-seed=0", "-p", "no:cacheprovider", "-p", "no:faulthandler"]
-            status = pytest.main([*line, *files], plugins=[_FirstExample()])
+            status = pytest.main([*line, *tests_of(room, mutant)], plugins=[_FirstExample()])
             if mutant and status == 0:
                 assert mutant.name in sys.modules, f"no test imports {mutant.name}"
         except BaseException as error:
@@ -216,13 +223,12 @@ def try_room(room: str, sample: int, seed: int, scratch: Path) -> dict[str, Any]
     """Draw mutants of a room, run its tests against each, and say what came of it."""
     everything = mutants_in(room)
     drawn = random.Random(f"{seed} {room}").sample(everything, min(sample, len(everything)))
-    files = [str(path) for path in sorted((REPOSITORY / "tests" / room).glob("test_*.py"))]
-    unchanged = run(files, None, scratch / "out")
+    unchanged = run(room, None, scratch)
     assert unchanged == "survived", f"tests fail without any mutant: {(scratch / 'out').read_text()[-600:]}"
     known, ends, survivors, same = equivalents(), Counter[str](), [], 0
     began = time.monotonic()
     for number, mutant in enumerate(drawn, 1):
-        end = run(tests_for(mutant, room), mutant, scratch / "out")
+        end = run(room, mutant, scratch)
         ends[end] += 1
         before, after = mutant.change
         if end == "survived":
