@@ -36,6 +36,20 @@ PROMISES = (
         "`mfx reproduce RUN`; `tests/analysis/test_reproduce.py`",
     ),
     (
+        "Extreme numbers (penalties of zero, ratings whose squares overflow, steps too long, more factors than ratings) "
+        "end in a right result or in one line of advice, for every built-in model.",
+        "`tests/test_numbers.py`",
+    ),
+    (
+        "No kernel reads or writes outside of its arrays, and kernels agree with float64.",
+        "`.ci/run` runs `tests/solver` and tests of small models with `NUMBA_BOUNDSCHECK=1`, which reaches vector code "
+        "and parallel loops; `tests/solver/test_bounds.py` plants accesses outside",
+    ),
+    (
+        "Tests of solver, splits and metrics notice when their code is changed.",
+        "`python tests/campaigns/mutants.py`",
+    ),
+    (
         "Passwords and tokens of addresses are in no error.",
         "surface `config` of the fuzzing campaign; `tests/tracking/test_store.py`",
     ),
@@ -74,7 +88,29 @@ def page(results: dict[str, dict[str, Any]]) -> str:
             f"Fits and evaluations were killed: {moments}.",
             "",
         ]
+    if mutants := results.get("mutants"):
+        lines += _mutants(mutants)
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _mutants(rooms: dict[str, Any]) -> list[str]:
+    lines = [
+        "## Mutants",
+        "",
+        "Small changes of the code, drawn at random; a change is killed if a test of the room fails, crashes or does "
+        "not end. Equivalent ones are named with reasons in `tests/campaigns/equivalent.toml`. In brackets: 95 % "
+        "interval of the share over all changes of the room.",
+        "",
+        "| room | changes | drawn | killed | share | equivalent | share of the others | seed, day, commit |",
+        "|---|---:|---:|---:|---:|---:|---:|---|",
+    ]
+    for name, one in rooms.items():
+        low, high = one["interval"]
+        tried, killed, same = one["tried"], one["killed"], one["equivalent"]
+        share = f"{killed / tried:.0%} ({low:.0%} to {high:.0%})"
+        counts = f"{one['mutants']:,} | {tried} | {killed} | {share} | {same} | {killed / (tried - same):.0%}"
+        lines.append(f"| {name} | {counts} | {one['seed']}, {_when(one)} |")
+    return [*lines, ""]
 
 
 def _when(one: dict[str, Any]) -> str:
