@@ -36,7 +36,7 @@ PROMISES = (
         "`mfx reproduce RUN`; `tests/analysis/test_reproduce.py`",
     ),
     (
-        "Extreme numbers (penalties of zero, ratings whose squares overflow, steps too long, more factors than ratings) "
+        "Extreme numbers (no penalties, ratings whose squares overflow, steps too long, more factors than ratings) "
         "end in a right result or in one line of advice, for every built-in model.",
         "`tests/test_numbers.py`",
     ),
