@@ -1,13 +1,13 @@
 """Mutants of solver, splits and metrics: how many of them do the tests of their room kill?
 
     pip install -e ".[test,mutants]"
-    python tests/campaigns/mutants.py [sample=90] [seed=1] [only=solver]
+    python tests/campaigns/mutants.py [sample=90] [seed=1] [only=solver] [minutes=60]
 
-draws that many mutants of each room at random, runs the tests of the room against each, and writes
-``results/mutants.json``. The changes are those of mutmut's operators (`mutations.py`). Its own runner cannot be used:
-it puts a mutant in place by a call at run time, which neither numba nor a decorated function lets through; and
-cosmic-ray changes files in place and starts a process for each mutant, where numba's cache would hide the change from
-kernels that were compiled with the old one.
+draws that many mutants of each room at random, runs the tests of the room against each, up to that many minutes a
+room, and writes ``results/mutants.json``. The changes are those of mutmut's operators (`mutations.py`). Its own runner
+cannot be used: it puts a mutant in place by a call at run time, which neither numba nor a decorated function lets
+through; and cosmic-ray changes files in place and starts a process for each mutant, where numba's cache would hide the
+change from kernels that were compiled with the old one.
 
 Here everything heavy is imported once and each mutant lives in a fork: the changed module is imported in the place of
 its file, and its kernels, and those of all modules that import it, are compiled anew. Kernels are compiled for one
@@ -182,7 +182,10 @@ def run(room: str, mutant: Mutant | None, scratch: Path) -> str:
 
             os.chdir(REPOSITORY)
             line = ["-x", "-q", "--tb=line", "--hypothesis-seed=0", "-p", "no:cacheprovider", "-p", "no:faulthandler"]
-            status = pytest.main([*line, *tests_of(room, mutant)], plugins=[_FirstExample()])
+            for file in tests_of(room, mutant):
+                status = pytest.main([*line, file], plugins=[_FirstExample()])
+                if status != 0:
+                    break
             if mutant and status == 0:
                 assert mutant.name in sys.modules, f"no test imports {mutant.name}"
         except BaseException as error:
@@ -219,7 +222,7 @@ def equivalents() -> set[tuple[str, str, str]]:
     return {(one["file"], one["before"], one["after"]) for one in listed}
 
 
-def try_room(room: str, sample: int, seed: int, scratch: Path) -> dict[str, Any]:
+def try_room(room: str, sample: int, seed: int, minutes: float, scratch: Path) -> dict[str, Any]:
     """Draw mutants of a room, run its tests against each, and say what came of it."""
     everything = mutants_in(room)
     drawn = random.Random(f"{seed} {room}").sample(everything, min(sample, len(everything)))
@@ -228,6 +231,8 @@ def try_room(room: str, sample: int, seed: int, scratch: Path) -> dict[str, Any]
     known, ends, survivors, same = equivalents(), Counter[str](), [], 0
     began = time.monotonic()
     for number, mutant in enumerate(drawn, 1):
+        if time.monotonic() - began > 60.0 * minutes:
+            break
         end = run(room, mutant, scratch)
         ends[end] += 1
         before, after = mutant.change
@@ -239,27 +244,28 @@ def try_room(room: str, sample: int, seed: int, scratch: Path) -> dict[str, Any]
             print(f"{mutant.file}:{mutant.line} survived{' (equivalent)' * listed}\n  - {before}\n  + {after}")
         seconds = time.monotonic() - began
         print(f"{room}: {number} of {len(drawn)}, {dict(ends)}, {seconds:.0f} s", flush=True)
-    dead = len(drawn) - ends["survived"]
+    tried = sum(ends.values())
+    dead = tried - ends["survived"]
     return {
-        "mutants": len(everything), "tried": len(drawn), "seed": seed, "ends": dict(ends), "killed": dead,
-        "interval": interval(dead, len(drawn)), "equivalent": same, "survivors": survivors,
+        "mutants": len(everything), "tried": tried, "seed": seed, "ends": dict(ends), "killed": dead,
+        "interval": interval(dead, tried), "equivalent": same, "survivors": survivors,
         "seconds": round(time.monotonic() - began),
     }  # fmt: skip
 
 
-def main(sample: int, seed: int, only: str) -> None:
+def main(sample: int, seed: int, only: str, minutes: float) -> None:
     """Try the mutants of all rooms, or of one."""
     scratch = Path(tempfile.mkdtemp(prefix="mfx-mutants-"))
     try:
         prepare(scratch)
         for room in ROOMS:
             if only in ("all", room):
-                keep("mutants", {room: try_room(room, sample, seed, scratch)})
+                keep("mutants", {room: try_room(room, sample, seed, minutes, scratch)})
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
 if __name__ == "__main__":
-    given = arguments(sample=90, seed=1, only="all")
+    given = arguments(sample=90, seed=1, only="all", minutes=60.0)
     assert given["only"] in ("all", *ROOMS), f"rooms: {', '.join(ROOMS)}"
     main(**given)

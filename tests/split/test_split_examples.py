@@ -75,7 +75,9 @@ def test_repeated_pairs_get_hashes_of_their_own() -> None:
     assert set(rating_hash(1, alone)) <= set(rating_hash(1, ratings))
 
 
-@pytest.mark.parametrize(("fraction", "count", "share"), [(0.29, 100, 29), (0.2, 5, 1), (0.07, 100, 7), (1e-5, 99, 0)])
+@pytest.mark.parametrize(
+    ("fraction", "count", "share"), [(0.29, 100, 29), (0.2, 5, 1), (0.07, 100, 7), (1e-5, 99, 0), (1e-30, 99, 0)]
+)
 def test_shares_are_decimal(fraction: float, count: int, share: int) -> None:
     assert floor_share(fraction, np.array([count])).tolist() == [share]
     assert floor_share_of(fraction, count) == share
