@@ -184,6 +184,8 @@ def run(room: str, mutant: Mutant | None, scratch: Path) -> str:
             line = ["-x", "-q", "--tb=line", "--hypothesis-seed=0", "-p", "no:cacheprovider", "-p", "no:faulthandler"]
             for file in tests_of(room, mutant):
                 status = pytest.main([*line, file], plugins=[_FirstExample()])
+                if status == pytest.ExitCode.NO_TESTS_COLLECTED:  # all are slow
+                    status = 0
                 if status != 0:
                     break
             if mutant and status == 0:
