@@ -1,6 +1,8 @@
 """Sampled candidates against the protocol written out in plain Python, one list at a time."""
 
 import math
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -134,6 +136,26 @@ def test_an_item_that_was_seen_is_missed(make, world):
     settings = EvaluationSettings(candidates=2)
     result = evaluate(world.model(np.eye(5)[[2]]), both, both, named(["recall@5", "auc"], settings), settings)
     assert result.values == {"recall@5_sampled_2": 0.0, "auc_sampled_2": 0.0}
+
+
+def test_an_item_that_is_no_candidate_is_below_all_and_tied_with_none(make, world):
+    outcomes = []
+
+    @dataclass
+    class Keep:
+        needs: ClassVar[str] = "ranks"
+        higher_is_better: ClassVar[bool] = True
+
+        def per_user(self, outcome):
+            outcomes.append(outcome)
+            return np.zeros(outcome.users.size)
+
+    settings = EvaluationSettings(candidates=4)
+    seen, held = make([(0, 0, 3.0), (0, 2, 5.0), (1, 0, 3.0)], 2, 4), make([(0, 2, 5.0), (1, 3, 5.0)], 2, 4)
+    evaluate(world.model(np.zeros((2, 4))), seen, held, {"keep_sampled_4": Keep()}, settings)
+    outcome = outcomes[0]
+    # Items 1 and 3 are free to user 0, items 1 and 2 beside item 3 to user 1; all scores are equal.
+    assert (outcome.above.tolist(), outcome.tied.tolist(), outcome.candidates.tolist()) == ([2, 0], [0, 2], [2, 3])
 
 
 def test_metrics_of_whole_lists_say_that_there_are_none(world):

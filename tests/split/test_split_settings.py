@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
-from mfx.errors import SettingError
+from mfx.errors import SettingError, SplitError
+from mfx.interfaces import Ratings
 from mfx.split.cold_items import ColdItemsSplit
 from mfx.split.global_temporal import GlobalTemporalSplit
 from mfx.split.item_stratified import ItemStratifiedSplit
@@ -25,6 +27,49 @@ DEFAULTS: dict[Any, dict[str, Any]] = {
     KFold: {"folds": 5, "fold": 0, "valid_fraction": 0.1, "seed": 42},
     ColdItemsSplit: {**SHARES, "seed": 42},
 }
+
+
+NAMES = {
+    RandomSplit: "random",
+    TemporalSplit: "temporal",
+    LeaveLastOut: "leave_last_out",
+    GlobalTemporalSplit: "global_temporal",
+    ItemStratifiedSplit: "item_stratified",
+    KFold: "kfold",
+    ColdItemsSplit: "cold_items",
+}
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_errors_name_the_split_and_advise(kind: Any) -> None:
+    name = NAMES[kind]
+    one = Ratings.from_columns([1], [1], [3], [4], name="tiny")
+    with pytest.raises(SplitError, match=f"split '{name}': the data set 'tiny' has no ratings"):
+        kind().split(one.take(np.zeros(1, dtype=np.bool_)))
+    with pytest.raises(SplitError, match=f"split '{name}'.*") as caught:
+        kind().split(one)
+    assert caught.value.hint
+    if kind is not GlobalTemporalSplit:
+        assert f"split '{name}' of 1 ratings of 'tiny': the test part is empty" in str(caught.value)
+    if kind is LeaveLastOut:
+        return
+    many = Ratings.from_columns(np.repeat([1, 2], 5), np.tile(range(5), 2), np.ones(10), range(10), name="few")
+    small = {"valid_fraction": 0.01, **({} if kind is KFold else {"fraction": 0.5})}
+    with pytest.raises(SplitError, match=f"split '{name}' of 10 ratings of 'few': the valid part is empty") as caught:
+        kind(**small).split(many)
+    assert "split.valid_fraction=0" in caught.value.hint
+
+
+def test_leaving_the_last_out_says_what_users_lack() -> None:
+    alone = Ratings.from_columns([1, 2], [1, 2], [3, 3], [4, 5])
+    with pytest.raises(SplitError, match="the test part is empty") as caught:
+        LeaveLastOut().split(alone)
+    assert "No user has two ratings" in caught.value.hint
+    pair = Ratings.from_columns([1, 1], [1, 2], [3, 3], [4, 5])
+    with pytest.raises(SplitError, match=r"'leave_last_out'.*the valid part is empty") as caught:
+        LeaveLastOut().split(pair)
+    assert "split.valid_count=0" in caught.value.hint
+    assert len(LeaveLastOut(valid_count=0).split(pair).test) == 1
 
 
 @pytest.mark.parametrize("kind", DEFAULTS)
