@@ -4,7 +4,8 @@
     python tests/campaigns/mutants.py [sample=90] [seed=1] [only=solver] [minutes=60]
 
 draws that many mutants of each room at random, runs the tests of the room against each, up to that many minutes a
-room, and writes ``results/mutants.json``. The changes are those of mutmut's operators (`mutations.py`). Its own runner
+room, and writes ``results/mutants.json``. Called again with the same seed it goes on with the mutants that were not
+tried, as long as neither the code of the room nor its tests have changed. The changes are those of mutmut's operators (`mutations.py`). Its own runner
 cannot be used: it puts a mutant in place by a call at run time, which neither numba nor a decorated function lets
 through; and cosmic-ray changes files in place and starts a process for each mutant, where numba's cache would hide the
 change from kernels that were compiled with the old one.
@@ -12,21 +13,20 @@ change from kernels that were compiled with the old one.
 Here everything heavy is imported once and each mutant lives in a fork: the changed module is imported in the place of
 its file, and its kernels, and those of all modules that import it, are compiled anew. Kernels are compiled for one
 thread and with little optimisation, which is quicker to do; those of the solver with bounds checked, as ``.ci/run``
-runs the tests of that room too. The tests are those of the folder of the room, the ones
-of the module first, up to the first that fails. A mutant that crashes, or that takes too long, is killed too. Those
-that no test can tell from the program are in ``equivalent.toml``, with reasons; the share is told with and without
-them.
+runs the tests of that room too. The tests are those of the folder of the room, the ones of the module first, up to
+the first that fails. A mutant that crashes, or that takes too long, is killed too. Those that no test can tell from
+the program are in ``equivalent.toml``, with reasons; the share is told with and without them.
 """
 
 from __future__ import annotations
 
 import ast
 import functools
+import hashlib
 import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
-import math
 import os
 import random
 import resource
@@ -36,18 +36,17 @@ import sys
 import tempfile
 import time
 import tomllib
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from campaign import HERE, REPOSITORY, arguments, ended, keep
+from campaign import HERE, REPOSITORY, arguments, ended, keep, kept
 from mutations import Mutant, mutants_of
 
 ROOMS = ("solver", "split", "metrics")
 _PROCESSOR_SECONDS = 150
-_SECONDS = 600.0
+_SECONDS = 1800.0
 _MEMORY = 8 << 30
 _EQUIVALENT = HERE / "equivalent.toml"
 
@@ -182,6 +181,7 @@ def run(room: str, mutant: Mutant | None, scratch: Path) -> str:
 
             os.chdir(REPOSITORY)
             line = ["-x", "-q", "--tb=line", "--hypothesis-seed=0", "-p", "no:cacheprovider", "-p", "no:faulthandler"]
+            line += ["-o", "timeout=0"]  # processor time counts, whatever else the machine does
             for file in tests_of(room, mutant):
                 status = pytest.main([*line, file], plugins=[_FirstExample()])
                 if status == pytest.ExitCode.NO_TESTS_COLLECTED:  # all are slow
@@ -210,13 +210,6 @@ def run(room: str, mutant: Mutant | None, scratch: Path) -> str:
     return ends[status]
 
 
-def interval(part: int, whole: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share by Wilson's score (Wilson 1927)."""
-    z, share = 1.959964, part / whole
-    middle, half = share + z * z / (2 * whole), z * math.sqrt(share * (1 - share) / whole + (z / (2 * whole)) ** 2)
-    return (middle - half) / (1 + z * z / whole), (middle + half) / (1 + z * z / whole)
-
-
 def equivalents() -> set[tuple[str, str, str]]:
     """Read which changes change nothing that a test could see: file, lines before and lines after."""
     listed = tomllib.loads(_EQUIVALENT.read_text(encoding="utf-8"))["mutant"]
@@ -224,35 +217,35 @@ def equivalents() -> set[tuple[str, str, str]]:
     return {(one["file"], one["before"], one["after"]) for one in listed}
 
 
-def try_room(room: str, sample: int, seed: int, minutes: float, scratch: Path) -> dict[str, Any]:
-    """Draw mutants of a room, run its tests against each, and say what came of it."""
+def digest_of(room: str) -> str:
+    """Say in few characters what the code and the tests of a room are."""
+    files = sorted(path for part in ("mfx", "tests") for path in (REPOSITORY / part / room).glob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:16]
+
+
+def try_room(room: str, sample: int, seed: int, minutes: float, scratch: Path) -> None:
+    """Draw mutants of a room, run its tests against each, and keep what came of it, one by one."""
     everything = mutants_in(room)
     drawn = random.Random(f"{seed} {room}").sample(everything, min(sample, len(everything)))
+    what = {"mutants": len(everything), "seed": seed, "digest": digest_of(room)}
+    before = kept("mutants").get(room, {})
+    found = before if before.items() >= what.items() else {**what, "ends": {}, "survivors": []}
     unchanged = run(room, None, scratch)
     assert unchanged == "survived", f"tests fail without any mutant: {(scratch / 'out').read_text()[-600:]}"
-    known, ends, survivors, same = equivalents(), Counter[str](), [], 0
-    began = time.monotonic()
-    for number, mutant in enumerate(drawn, 1):
+    known, began = equivalents(), time.monotonic()
+    for mutant in drawn[sum(found["ends"].values()) :]:
         if time.monotonic() - began > 60.0 * minutes:
             break
         end = run(room, mutant, scratch)
-        ends[end] += 1
-        before, after = mutant.change
+        found["ends"][end] = found["ends"].get(end, 0) + 1
         if end == "survived":
-            listed = (mutant.file, before, after) in known
-            same += listed
-            survivors.append({"file": mutant.file, "line": mutant.line, "before": before, "after": after,
-                              "equivalent": listed})  # fmt: skip
-            print(f"{mutant.file}:{mutant.line} survived{' (equivalent)' * listed}\n  - {before}\n  + {after}")
-        seconds = time.monotonic() - began
-        print(f"{room}: {number} of {len(drawn)}, {dict(ends)}, {seconds:.0f} s", flush=True)
-    tried = sum(ends.values())
-    dead = tried - ends["survived"]
-    return {
-        "mutants": len(everything), "tried": tried, "seed": seed, "ends": dict(ends), "killed": dead,
-        "interval": interval(dead, tried), "equivalent": same, "survivors": survivors,
-        "seconds": round(time.monotonic() - began),
-    }  # fmt: skip
+            old, new = mutant.change
+            listed = (mutant.file, old, new) in known
+            one = {"file": mutant.file, "line": mutant.line, "before": old, "after": new, "equivalent": listed}
+            found["survivors"].append(one)
+            print(f"{mutant.file}:{mutant.line} survived{' (equivalent)' * listed}\n  - {old}\n  + {new}")
+        keep("mutants", {room: found})
+        print(f"{room}: {found['ends']}, {time.monotonic() - began:.0f} s", flush=True)
 
 
 def main(sample: int, seed: int, only: str, minutes: float) -> None:
@@ -262,7 +255,7 @@ def main(sample: int, seed: int, only: str, minutes: float) -> None:
         prepare(scratch)
         for room in ROOMS:
             if only in ("all", room):
-                keep("mutants", {room: try_room(room, sample, seed, minutes, scratch)})
+                try_room(room, sample, seed, minutes, scratch)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

@@ -9,6 +9,7 @@ figure is not in it.
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 from campaign import REPOSITORY, RESULTS
@@ -105,12 +106,20 @@ def _mutants(rooms: dict[str, Any]) -> list[str]:
         "|---|---:|---:|---:|---:|---:|---:|---|",
     ]
     for name, one in rooms.items():
-        low, high = one["interval"]
-        tried, killed, same = one["tried"], one["killed"], one["equivalent"]
+        tried, survived = sum(one["ends"].values()), one["ends"].get("survived", 0)
+        killed, same = tried - survived, sum(each["equivalent"] for each in one["survivors"])
+        low, high = interval(killed, tried)
         share = f"{killed / tried:.0%} ({low:.0%} to {high:.0%})"
         counts = f"{one['mutants']:,} | {tried} | {killed} | {share} | {same} | {killed / (tried - same):.0%}"
         lines.append(f"| {name} | {counts} | {one['seed']}, {_when(one)} |")
     return [*lines, ""]
+
+
+def interval(part: int, whole: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share by Wilson's score (Wilson 1927)."""
+    z, share = 1.959964, part / whole
+    middle, half = share + z * z / (2 * whole), z * math.sqrt(share * (1 - share) / whole + (z / (2 * whole)) ** 2)
+    return (middle - half) / (1 + z * z / whole), (middle + half) / (1 + z * z / whole)
 
 
 def _when(one: dict[str, Any]) -> str:
