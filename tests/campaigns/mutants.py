@@ -5,10 +5,10 @@
 
 draws that many mutants of each room at random, runs the tests of the room against each, up to that many minutes a
 room, and writes ``results/mutants.json``. Called again with the same seed it goes on with the mutants that were not
-tried, as long as neither the code of the room nor its tests have changed. The changes are those of mutmut's operators (`mutations.py`). Its own runner
-cannot be used: it puts a mutant in place by a call at run time, which neither numba nor a decorated function lets
-through; and cosmic-ray changes files in place and starts a process for each mutant, where numba's cache would hide the
-change from kernels that were compiled with the old one.
+tried, as long as neither the code of the room nor its tests have changed. The changes are those of mutmut's operators
+(`mutations.py`). Its own runner cannot be used: it puts a mutant in place by a call at run time, which neither numba
+nor a decorated function lets through; and cosmic-ray changes files in place and starts a process for each mutant, where
+numba's cache would hide the change from kernels that were compiled with the old one.
 
 Here everything heavy is imported once and each mutant lives in a fork: the changed module is imported in the place of
 its file, and its kernels, and those of all modules that import it, are compiled anew. Kernels are compiled for one
