@@ -35,20 +35,19 @@ import signal
 import sys
 import tempfile
 import time
-import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from campaign import HERE, REPOSITORY, arguments, ended, keep, kept
+from campaign import REPOSITORY, arguments, ended, keep, kept
 from mutations import Mutant, mutants_of
+from page_of_mutants import equivalents
 
 ROOMS = ("solver", "split", "metrics")
 _PROCESSOR_SECONDS = 150
 _SECONDS = 1800.0
 _MEMORY = 8 << 30
-_EQUIVALENT = HERE / "equivalent.toml"
 
 
 def mutants_in(room: str) -> list[Mutant]:
@@ -210,13 +209,6 @@ def run(room: str, mutant: Mutant | None, scratch: Path) -> str:
     return ends[status]
 
 
-def equivalents() -> set[tuple[str, str, str]]:
-    """Read which changes change nothing that a test could see: file, lines before and lines after."""
-    listed = tomllib.loads(_EQUIVALENT.read_text(encoding="utf-8"))["mutant"]
-    assert all(one["why"] for one in listed)
-    return {(one["file"], one["before"], one["after"]) for one in listed}
-
-
 def digest_of(room: str) -> str:
     """Say in few characters what the code and the tests of a room are."""
     files = sorted(path for part in ("mfx", "tests") for path in (REPOSITORY / part / room).glob("*.py"))
@@ -241,8 +233,7 @@ def try_room(room: str, sample: int, seed: int, minutes: float, scratch: Path) -
         if end == "survived":
             old, new = mutant.change
             listed = (mutant.file, old, new) in known
-            one = {"file": mutant.file, "line": mutant.line, "before": old, "after": new, "equivalent": listed}
-            found["survivors"].append(one)
+            found["survivors"].append({"file": mutant.file, "line": mutant.line, "before": old, "after": new})
             print(f"{mutant.file}:{mutant.line} survived{' (equivalent)' * listed}\n  - {old}\n  + {new}")
         keep("mutants", {room: found})
         print(f"{room}: {found['ends']}, {time.monotonic() - began:.0f} s", flush=True)

@@ -2,17 +2,17 @@
 
     python tests/campaigns/reliability.py
 
-writes it from ``results/*.json``, which the campaigns (`fuzz.py`, `kill.py`) leave. A promise without a test or a
+writes it from ``results/*.json``, which the campaigns (`fuzz.py`, `kill.py`, `mutants.py`) leave. A promise without a test or a
 figure is not in it.
 """
 
 from __future__ import annotations
 
 import json
-import math
 from typing import Any
 
-from campaign import REPOSITORY, RESULTS
+import page_of_mutants
+from campaign import REPOSITORY, RESULTS, when
 
 PROMISES = (
     (
@@ -73,15 +73,15 @@ def page(results: dict[str, dict[str, Any]]) -> str:
         lines += ["| surface | inputs | refused | right | day, commit |", "|---|---:|---:|---:|---|"]
         for one in fuzz.values():
             if "failed" in one:
-                lines.append(f"| {one['what']} | FAILED | | | {_when(one)}: {one['failed'].replace('|', ' ')} |")
+                lines.append(f"| {one['what']} | FAILED | | | {when(one)}: {one['failed'].replace('|', ' ')} |")
                 continue
             ends = [one["ends"].get(end, 0) for end in ("refused", "right")]
-            lines.append(f"| {one['what']} | {one['inputs']:,} | {ends[0]:,} | {ends[1]:,} | {_when(one)} |")
+            lines.append(f"| {one['what']} | {one['inputs']:,} | {ends[0]:,} | {ends[1]:,} | {when(one)} |")
         lines.append("")
     if kill := results.get("kill", {}).get("kill"):
         shares = ", ".join(f"{count} of {kind}s" for kind, count in sorted(kill["kills"].items()))
         moments = "; ".join(f"{count} {moment}" for moment, count in sorted(kill["moments"].items()))
-        lines += ["## Kills", "", f"{kill['total']} SIGKILLs at random moments ({shares}), {_when(kill)}.", ""]
+        lines += ["## Kills", "", f"{kill['total']} SIGKILLs at random moments ({shares}), {when(kill)}.", ""]
         lines += [
             f"Lost: {len(kill['lost'])}. {sum(kill['commands'].values())} commands went on to the numbers of one that "
             "was not killed; SQLite's integrity check passed after every kill.",
@@ -89,41 +89,8 @@ def page(results: dict[str, dict[str, Any]]) -> str:
             f"Fits and evaluations were killed: {moments}.",
             "",
         ]
-    if mutants := results.get("mutants"):
-        lines += _mutants(mutants)
+    lines += page_of_mutants.mutants(results.get("mutants", {}))
     return "\n".join(lines).rstrip() + "\n"
-
-
-def _mutants(rooms: dict[str, Any]) -> list[str]:
-    lines = [
-        "## Mutants",
-        "",
-        "Small changes of the code, drawn at random; a change is killed if a test of the room fails, crashes or does "
-        "not end. Equivalent ones are named with reasons in `tests/campaigns/equivalent.toml`. In brackets: 95 % "
-        "interval of the share over all changes of the room.",
-        "",
-        "| room | changes | drawn | killed | share | equivalent | share of the others | seed, day, commit |",
-        "|---|---:|---:|---:|---:|---:|---:|---|",
-    ]
-    for name, one in rooms.items():
-        tried, survived = sum(one["ends"].values()), one["ends"].get("survived", 0)
-        killed, same = tried - survived, sum(each["equivalent"] for each in one["survivors"])
-        low, high = interval(killed, tried)
-        share = f"{killed / tried:.0%} ({low:.0%} to {high:.0%})"
-        counts = f"{one['mutants']:,} | {tried} | {killed} | {share} | {same} | {killed / (tried - same):.0%}"
-        lines.append(f"| {name} | {counts} | {one['seed']}, {_when(one)} |")
-    return [*lines, ""]
-
-
-def interval(part: int, whole: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share by Wilson's score (Wilson 1927)."""
-    z, share = 1.959964, part / whole
-    middle, half = share + z * z / (2 * whole), z * math.sqrt(share * (1 - share) / whole + (z / (2 * whole)) ** 2)
-    return (middle - half) / (1 + z * z / whole), (middle + half) / (1 + z * z / whole)
-
-
-def _when(one: dict[str, Any]) -> str:
-    return f"{one['day']}, `{one['commit']}`"
 
 
 if __name__ == "__main__":
