@@ -2,8 +2,8 @@
 
     python tests/campaigns/reliability.py
 
-writes it from ``results/*.json``, which the campaigns (`fuzz.py`, `kill.py`, `mutants.py`) leave. A promise without a test or a
-figure is not in it.
+writes it from ``results/*.json``, which the campaigns (`fuzz.py`, `kill.py`, `mutants.py`) leave. A promise without a
+test or a figure is not in it.
 """
 
 from __future__ import annotations
