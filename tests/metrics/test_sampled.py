@@ -143,7 +143,8 @@ def test_an_item_that_is_no_candidate_is_below_all_and_tied_with_none(make, worl
 
     @dataclass
     class Keep:
-        needs: ClassVar[str] = "ranks"
+        needs: str
+        k: int = 5
         higher_is_better: ClassVar[bool] = True
 
         def per_user(self, outcome):
@@ -151,11 +152,16 @@ def test_an_item_that_is_no_candidate_is_below_all_and_tied_with_none(make, worl
             return np.zeros(outcome.users.size)
 
     settings = EvaluationSettings(candidates=4)
-    seen, held = make([(0, 0, 3.0), (0, 2, 5.0), (1, 0, 3.0)], 2, 4), make([(0, 2, 5.0), (1, 3, 5.0)], 2, 4)
-    evaluate(world.model(np.zeros((2, 4))), seen, held, {"keep_sampled_4": Keep()}, settings)
-    outcome = outcomes[0]
-    # Items 1 and 3 are free to user 0, items 1 and 2 beside item 3 to user 1; all scores are equal.
-    assert (outcome.above.tolist(), outcome.tied.tolist(), outcome.candidates.tolist()) == ([2, 0], [0, 2], [2, 3])
+    seen = make([(0, 0, 3.0), (0, 2, 5.0), (1, 0, 3.0), (2, 1, 3.0)], 3, 4)
+    held = make([(0, 2, 5.0), (1, 3, 5.0), (2, 1, 5.0)], 3, 4)
+    metrics = {f"{needs}_sampled_4": Keep(needs) for needs in ("ranks", "lists")}
+    evaluate(world.model(np.zeros((3, 4))), seen, held, metrics, settings)
+    outcome, shown = outcomes[0], outcomes[-1]
+    # Items 1 and 3 are free to user 0, 1 and 2 beside the held-out 3 to user 1, 0, 2 and 3 to user 2; scores are equal.
+    assert outcome.above.tolist() == [2, 0, 3]
+    assert outcome.tied.tolist() == [0, 2, 0]
+    assert outcome.candidates.tolist() == [2, 3, 3]
+    assert [sorted(row) for row in shown.items.tolist()] == [[-1, -1, 1, 3], [-1, 1, 2, 3], [-1, 0, 2, 3]]
 
 
 def test_metrics_of_whole_lists_say_that_there_are_none(world):
