@@ -266,6 +266,15 @@ def test_nothing_held_out_and_foreign_catalogues_are_refused(world: Any, make: A
         evaluate(world.model(), make([], 2, 2), world.held_out, create_metrics(["rmse"]))
 
 
+@pytest.mark.parametrize(("rule", "value"), [("skip", 1.0), ("zero", 0.5)])
+def test_ratings_that_gain_nothing_count_as_irrelevant(make: Any, world: Any, rule: str, value: float) -> None:
+    held = make([(0, 1, 5.0), (1, 1, 0.0)], 2, 3)
+    metrics = create_metrics(["ndcg@2"], {"ndcg": {"gain": "rating"}})
+    options = EvaluationSettings(users_without_relevant=rule)
+    result = evaluate(world.model(np.array([[1.0, 3, 2]] * 2)), make([], 2, 3), held, metrics, options)
+    assert result.values == {"ndcg@2": value}
+
+
 def test_negative_ratings_have_no_graded_gain(world: Any) -> None:
     held = replace(world.held_out, values=world.held_out.values - np.float32(3))
     metrics = create_metrics(["ndcg@5", "recall@5"], {"ndcg": {"gain": "exponential"}})

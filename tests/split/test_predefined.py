@@ -193,8 +193,9 @@ def test_missing_and_empty_files_are_refused(tmp_path: Path, ratings: Ratings) -
         PredefinedSplit(train_path=train, test_path=str(tmp_path / "empty")).split(ratings)
 
 
-def test_a_data_set_with_repeated_pairs_is_refused(tmp_path: Path) -> None:
-    ratings = Ratings.from_columns([1, 1, 1], [1, 1, 2], [3, 4, 5])
+@pytest.mark.parametrize("pairs", [([1, 1, 1], [1, 1, 2]), ([1, 1, 1], [1, 2, 2])])
+def test_a_data_set_with_repeated_pairs_is_refused(tmp_path: Path, pairs: tuple[list[int], list[int]]) -> None:
+    ratings = Ratings.from_columns(*pairs, [3, 4, 5])
     with pytest.raises(SplitError, match=r"1 ratings .* repeat a user and item"):
         PredefinedSplit(
             train_path=write(tmp_path / "a", [(1, 1)]),
