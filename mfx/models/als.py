@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from mfx.interfaces import DoubleArray, FloatArray
-from mfx.models.least_squares import LeastSquaresModel
+from mfx.models.least_squares import LARGEST_PENALTY, LeastSquaresModel
 from mfx.registry import register
 from mfx.settings import setting, tunable
 
@@ -46,9 +46,9 @@ class ALS(LeastSquaresModel):
 
     factors: int = tunable(13, low=4, high=64, log=True, ge=1)
 
-    reg: float = tunable(12.0, low=1.0, high=100.0, log=True, ge=0.0)
-    user_reg: float | None = setting(None, ge=0.0)
-    item_reg: float | None = setting(None, ge=0.0)
+    reg: float = tunable(12.0, low=1.0, high=100.0, log=True, ge=0.0, le=LARGEST_PENALTY)
+    user_reg: float | None = setting(None, ge=0.0, le=LARGEST_PENALTY)
+    item_reg: float | None = setting(None, ge=0.0, le=LARGEST_PENALTY)
     solver: str = setting("auto", choices=("auto", "cholesky", "cg"))
     cg_steps: int = setting(3, ge=1)
 

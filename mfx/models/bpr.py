@@ -88,7 +88,8 @@ class BPR(FactorModel):
             )
             if not math.isfinite(loss):
                 raise ModelError(
-                    f"{self.name} diverged in epoch {number}: the loss is not finite.", "Lower learning_rate."
+                    f"{self.name} diverged in epoch {number}: the loss is not finite.",
+                    "Lower learning_rate, or reg and bias_reg if they are large.",
                 )
             if on_epoch is not None and on_epoch(self, Epoch(number, {"loss": loss})):
                 break

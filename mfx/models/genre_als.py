@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from mfx.errors import ModelError, SettingError
 from mfx.interfaces import AnyArray, Catalogue, DoubleArray, FloatArray, PointerArray, Ratings, RatingScale
 from mfx.models.als import ALS
+from mfx.models.least_squares import LARGEST_PENALTY
 from mfx.models.lists import Seen
 from mfx.models.side_information import CONSTANT, COUNT, SideInformation, gather, label
 from mfx.registry import register
@@ -65,10 +66,10 @@ class GenreALS(ALS):
     conjugate gradients (`solver`) are for the users alone then.
     """
 
-    reg: float = tunable(3.0, low=0.5, high=30.0, log=True, ge=0.0)
-    bias_reg: float = tunable(4.0, low=0.3, high=30.0, log=True, ge=0.0)
-    genre_weight: float = tunable(90.0, low=1.0, high=1000.0, log=True, gt=0.0)
-    genre_reg: float = setting(1.0, gt=0.0)
+    reg: float = tunable(3.0, low=0.5, high=30.0, log=True, ge=0.0, le=LARGEST_PENALTY)
+    bias_reg: float = tunable(4.0, low=0.3, high=30.0, log=True, ge=0.0, le=LARGEST_PENALTY)
+    genre_weight: float = tunable(90.0, low=1.0, high=1000.0, log=True, gt=0.0, le=LARGEST_PENALTY)
+    genre_reg: float = setting(1.0, gt=0.0, le=LARGEST_PENALTY)
     item_features: list[str] | None = setting(None)
     user_features: list[str] = setting([])
     feature_bias: bool = setting(True)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from mfx.solver.layout import SparseRows
     from mfx.solver.least_squares import Prior, Ridge
 
+LARGEST_PENALTY = 1e30
+"""What is far above every rating's weight, and far below where single precision ends."""
+
 
 @dataclass(kw_only=True)
 class LeastSquaresModel(FactorModel):
@@ -45,7 +48,7 @@ class LeastSquaresModel(FactorModel):
     """
 
     epochs: int = setting(30, ge=1)
-    bias_reg: float = tunable(3.0, low=0.3, high=30.0, log=True, ge=0.0)
+    bias_reg: float = tunable(3.0, low=0.3, high=30.0, log=True, ge=0.0, le=LARGEST_PENALTY)
     per_count: bool = setting(False)
     mean: bool = setting(True)
     clip: bool = setting(False)
@@ -85,7 +88,7 @@ class LeastSquaresModel(FactorModel):
             if not all(np.isfinite(loss) for loss in losses.values()):
                 raise ModelError(
                     f"{self.name} diverged in epoch {number}: the objective is not finite.",
-                    "Raise reg and bias_reg, or look for extreme ratings.",
+                    "Bring penalties nearer to their defaults, or look for extreme ratings.",
                 )
             if on_epoch is not None and on_epoch(self, Epoch(number, losses)):
                 break

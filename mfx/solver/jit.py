@@ -19,14 +19,16 @@ def kernel(*, parallel: bool = False) -> Callable[[F], F]:
     ----------
     parallel : bool
         Whether ``numba.prange`` loops run on several threads. Iterations must write to disjoint memory: results
-        then cannot depend on the number of threads.
+        then cannot depend on the number of threads. With ``NUMBA_BOUNDSCHECK=1`` they run on one, since numba loses
+        an index error of a thread.
     """
+    checked = bool(vars(numba.config)["BOUNDSCHECK"])
 
     def compile_(function: F) -> F:
         compiled = numba.njit(
             cache=True,
             nogil=True,
-            parallel=parallel,
+            parallel=parallel and not checked,
             fastmath={"contract", "reassoc", "nsz", "arcp"},
             error_model="numpy",
         )(function)

@@ -38,6 +38,24 @@ class _Vectors:
         made = self.context.make_array(self.signature.args[place])(self.context, self.builder, value)
         return made.data, cgutils.unpack_tuple(self.builder, made.shape)[1]
 
+    def check(self, place: int, value: Any, *spans: tuple[Any, Any] | None) -> None:
+        """Raise an IndexError, where numba checks bounds, unless spans (start, length) lie inside of an array's axes.
+
+        `place` is the array's place among the arguments; a span that is None is not looked at.
+        """
+        if not self.context.enable_boundscheck:
+            return
+        made = self.context.make_array(self.signature.args[place])(self.context, self.builder, value)
+        for axis, (span, size) in enumerate(zip(spans, cgutils.unpack_tuple(self.builder, made.shape), strict=True)):
+            if span is None:
+                continue
+            start, length = span
+            if isinstance(length, int):
+                length = ir.Constant(start.type, length)
+            ends = self.builder.add(size, ir.Constant(size.type, 1))
+            for end in (start, self.builder.add(start, length)):
+                cgutils.do_boundscheck(self.context, self.builder, end, ends, axis)
+
     def address(self, base: Any, width: Any, line: Any, place: Any, offset: int = 0) -> Any:
         """Return the address of ``base[line, place + offset]``."""
         column = self.builder.add(place, ir.Constant(place.type, offset))
@@ -90,6 +108,10 @@ def make_tile(rows: int, columns: int) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         scale, left, right, count, row, column, out = arguments
         vectors = _Vectors(context, builder, signature)
+        across, all_rows = (column, columns * LANES), (ir.Constant(count.type, 0), count)
+        vectors.check(1, left, all_rows, (row, rows))
+        vectors.check(2, right, all_rows, across)
+        vectors.check(6, out, (row, rows), across)
         sums = vectors.products(vectors.array(1, left), vectors.array(2, right), count, row, column, rows, columns)
         out_data, out_width = vectors.array(6, out)
         factor = vectors.spread(scale)
@@ -118,10 +140,16 @@ def make_score_tile(rows: int, columns: int) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         left, right, count, row, column, least, out, above = arguments
         vectors = _Vectors(context, builder, signature)
+        start = ir.Constant(count.type, 0)
+        tile = builder.udiv(column, ir.Constant(column.type, LANES * columns))
+        vectors.check(0, left, (start, count), (row, rows))
+        vectors.check(1, right, (start, count), (column, columns * LANES))
+        vectors.check(5, least, (start, 1), (start, rows))
+        vectors.check(6, out, (start, rows), (column, columns * LANES))
+        vectors.check(7, above, (start, rows), (tile, 1))
         sums = vectors.products(vectors.array(0, left), vectors.array(1, right), count, row, column, rows, columns)
         (least_data, _), (out_data, out_width) = vectors.array(5, least), vectors.array(6, out)
         above_data, above_width = vectors.array(7, above)
-        tile = builder.udiv(column, ir.Constant(column.type, LANES * columns))
         for i in range(rows):
             line = ir.Constant(row.type, i)
             bound = vectors.spread(builder.load(builder.gep(least_data, [line])))
@@ -158,6 +186,7 @@ def _make_row(add: bool) -> Any:
 def _prefetch_row(typing: Any, table: Any, row: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         vectors = _Vectors(context, builder, signature)
+        vectors.check(0, arguments[0], (arguments[1], 1), None)
         data, width = vectors.array(0, arguments[0])
         byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
         prefetch = cgutils.get_or_insert_function(
@@ -178,6 +207,9 @@ def _row_code(add: bool) -> Any:
         factor, source, source_row, target, target_row, column = arguments
         vectors = _Vectors(context, builder, signature)
         (source_data, width), (target_data, _) = vectors.array(1, source), vectors.array(3, target)
+        rest = (column, builder.sub(width, column))
+        vectors.check(1, source, (source_row, 1), rest)
+        vectors.check(3, target, (target_row, 1), rest)
         spread = vectors.spread(factor)
         lanes = ir.Constant(column.type, LANES)
         with cgutils.for_range_slice(builder, column, width, lanes, inc=True) as (place, _):

@@ -33,10 +33,16 @@ def arguments(**defaults: Any) -> dict[str, Any]:
     return values
 
 
+def kept(campaign: str) -> dict[str, Any]:
+    """Read the results of a campaign; empty if there are none."""
+    path = RESULTS / f"{campaign}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
 def keep(campaign: str, found: dict[str, Any]) -> None:
     """Merge what was found into the results of a campaign, with the day and the commit."""
     path = RESULTS / f"{campaign}.json"
-    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    known = kept(campaign)
     stamp = {"day": f"{datetime.date.today():%Y-%m-%d}", "commit": commit()}
     known |= {name: {**one, **stamp} for name, one in found.items()}
     RESULTS.mkdir(exist_ok=True)
@@ -48,6 +54,11 @@ def commit() -> str:
     line = ["git", "-C", str(REPOSITORY), "rev-parse", "--short=10", "HEAD"]
     done = subprocess.run(line, capture_output=True, text=True, check=False)
     return done.stdout.strip() or "unknown"
+
+
+def when(one: dict[str, Any]) -> str:
+    """Say when a campaign found this, and in which commit."""
+    return f"{one['day']}, `{one['commit']}`"
 
 
 def prepare() -> None:

@@ -2,8 +2,8 @@
 
     python tests/campaigns/reliability.py
 
-writes it from ``results/*.json``, which the campaigns (`fuzz.py`, `kill.py`) leave. A promise without a test or a
-figure is not in it.
+writes it from ``results/*.json``, which the campaigns (`fuzz.py`, `kill.py`, `mutants.py`) leave. A promise without a
+test or a figure is not in it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from campaign import REPOSITORY, RESULTS
+import page_of_mutants
+from campaign import REPOSITORY, RESULTS, when
 
 PROMISES = (
     (
@@ -36,6 +37,20 @@ PROMISES = (
         "`mfx reproduce RUN`; `tests/analysis/test_reproduce.py`",
     ),
     (
+        "Extreme numbers (no penalties, ratings whose squares overflow, steps too long, more factors than ratings) "
+        "end in a right result or in one line of advice, for every built-in model.",
+        "`tests/test_numbers.py`",
+    ),
+    (
+        "No kernel reads or writes outside of its arrays, and kernels agree with float64.",
+        "`.ci/run` runs `tests/solver` and tests of small models with `NUMBA_BOUNDSCHECK=1`, which reaches vector code "
+        "and parallel loops; `tests/solver/test_bounds.py` plants accesses outside",
+    ),
+    (
+        "Tests of solver, splits and metrics notice when their code is changed.",
+        "`python tests/campaigns/mutants.py`",
+    ),
+    (
         "Passwords and tokens of addresses are in no error.",
         "surface `config` of the fuzzing campaign; `tests/tracking/test_store.py`",
     ),
@@ -58,15 +73,15 @@ def page(results: dict[str, dict[str, Any]]) -> str:
         lines += ["| surface | inputs | refused | right | day, commit |", "|---|---:|---:|---:|---|"]
         for one in fuzz.values():
             if "failed" in one:
-                lines.append(f"| {one['what']} | FAILED | | | {_when(one)}: {one['failed'].replace('|', ' ')} |")
+                lines.append(f"| {one['what']} | FAILED | | | {when(one)}: {one['failed'].replace('|', ' ')} |")
                 continue
             ends = [one["ends"].get(end, 0) for end in ("refused", "right")]
-            lines.append(f"| {one['what']} | {one['inputs']:,} | {ends[0]:,} | {ends[1]:,} | {_when(one)} |")
+            lines.append(f"| {one['what']} | {one['inputs']:,} | {ends[0]:,} | {ends[1]:,} | {when(one)} |")
         lines.append("")
     if kill := results.get("kill", {}).get("kill"):
         shares = ", ".join(f"{count} of {kind}s" for kind, count in sorted(kill["kills"].items()))
         moments = "; ".join(f"{count} {moment}" for moment, count in sorted(kill["moments"].items()))
-        lines += ["## Kills", "", f"{kill['total']} SIGKILLs at random moments ({shares}), {_when(kill)}.", ""]
+        lines += ["## Kills", "", f"{kill['total']} SIGKILLs at random moments ({shares}), {when(kill)}.", ""]
         lines += [
             f"Lost: {len(kill['lost'])}. {sum(kill['commands'].values())} commands went on to the numbers of one that "
             "was not killed; SQLite's integrity check passed after every kill.",
@@ -74,11 +89,8 @@ def page(results: dict[str, dict[str, Any]]) -> str:
             f"Fits and evaluations were killed: {moments}.",
             "",
         ]
+    lines += page_of_mutants.mutants(results.get("mutants", {}))
     return "\n".join(lines).rstrip() + "\n"
-
-
-def _when(one: dict[str, Any]) -> str:
-    return f"{one['day']}, `{one['commit']}`"
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mfx.errors import MetricError, SettingError
 from mfx.interfaces import Catalogue, Ratings
 from mfx.metrics import lists, ranking, ratings  # noqa: F401 - registers the metrics
-from mfx.metrics.evaluation import EvaluationSettings, evaluate
+from mfx.metrics.evaluation import EvaluationSettings, evaluate, find_relevant
 from mfx.metrics.names import create_metrics
 
 ON_LISTS = ["precision", "recall", "ndcg", "map", "mrr", "hit_rate"]
@@ -181,6 +181,33 @@ def test_a_repeated_pair_counts_once_with_its_latest_rating(world: Any) -> None:
     assert result.values == {"recall@1": 1.0, "precision@1": 1.0}
 
 
+def test_a_pair_whose_latest_rating_is_low_is_not_relevant() -> None:
+    held = Ratings.from_columns(
+        [0, 0, 0, 1, 1],
+        [1, 1, 2, 2, 2],
+        [5, 2, 5, 1, 4],
+        [10, 20, 5, 1, 2],
+        catalogue=Catalogue(np.arange(2), np.arange(4)),
+    )
+    users = np.array([0, 1], dtype=np.int32)
+    relevant = find_relevant(held, users, 4.0)
+    assert (relevant.indptr.tolist(), relevant.items.tolist(), relevant.values.tolist()) == ([0, 1, 2], [2, 2], [5, 4])
+    everything = find_relevant(held, users, None)
+    assert (everything.items.tolist(), everything.values.tolist()) == ([1, 2, 2], [2, 5, 4])
+
+
+@pytest.mark.parametrize("rule", ["skip", "zero"])
+def test_an_empty_list_has_no_properties(make: Any, world: Any, rule: str) -> None:
+    seen, held = make([(0, 0, 3.0), (0, 1, 3.0), (1, 0, 3.0)], 2, 2), make([(0, 1, 3.0), (1, 1, 3.0)], 2, 2)
+    metrics = create_metrics(["novelty@2", "popularity_share@2", "coverage@2"])
+    options = EvaluationSettings(users_without_relevant=rule)
+    result = evaluate(world.model(np.ones((2, 2))), seen, held, metrics, options)
+    # User 0 has seen both items; user 1's list is item 1, which one of two users rated.
+    assert result.per_user["novelty@2"].tolist() == pytest.approx([np.nan, 1.0], nan_ok=True)
+    assert result.per_user["popularity_share@2"].tolist() == pytest.approx([np.nan, 0.0], nan_ok=True)
+    assert result.values == {"novelty@2": 1.0, "popularity_share@2": 0.0, "coverage@2": 0.5}
+
+
 def test_properties_of_the_lists(make: Any, world: Any) -> None:
     seen = make([(u, 0, 3.0) for u in range(1, 5)] + [(1, 1, 3.0), (2, 1, 3.0), (3, 2, 3.0)], 5, 5)
     held = make([(0, 4, 3.0), (4, 4, 3.0)], 5, 5)
@@ -239,6 +266,15 @@ def test_nothing_held_out_and_foreign_catalogues_are_refused(world: Any, make: A
         evaluate(world.model(), make([], 2, 2), world.held_out, create_metrics(["rmse"]))
 
 
+@pytest.mark.parametrize(("rule", "value"), [("skip", 1.0), ("zero", 0.5)])
+def test_ratings_that_gain_nothing_count_as_irrelevant(make: Any, world: Any, rule: str, value: float) -> None:
+    held = make([(0, 1, 5.0), (1, 1, 0.0)], 2, 3)
+    metrics = create_metrics(["ndcg@2"], {"ndcg": {"gain": "rating"}})
+    options = EvaluationSettings(users_without_relevant=rule)
+    result = evaluate(world.model(np.array([[1.0, 3, 2]] * 2)), make([], 2, 3), held, metrics, options)
+    assert result.values == {"ndcg@2": value}
+
+
 def test_negative_ratings_have_no_graded_gain(world: Any) -> None:
     held = replace(world.held_out, values=world.held_out.values - np.float32(3))
     metrics = create_metrics(["ndcg@5", "recall@5"], {"ndcg": {"gain": "exponential"}})
@@ -269,7 +305,15 @@ def test_metrics_of_others_need_only_a_value(world: Any) -> None:
 
 
 def test_wrong_settings_are_refused() -> None:
-    for wrong in ({"ties": "random"}, {"block_size": 0}, {"block_size": 2.5}, {"relevance_threshold": "high"}):
+    for wrong in (
+        {"ties": "random"},
+        {"denominator": "k"},
+        {"users_without_relevant": "drop"},
+        {"sampling_seed": -1},
+        {"block_size": 0},
+        {"block_size": 2.5},
+        {"relevance_threshold": "high"},
+    ):
         with pytest.raises(SettingError):
             EvaluationSettings(**wrong)  # type: ignore[arg-type]
     assert EvaluationSettings(relevance_threshold=4).relevance_threshold == 4.0

@@ -48,13 +48,15 @@ def factors(world: Any) -> Any:
 @pytest.mark.parametrize("candidates", ["unseen", "unseen_rated"])
 def test_lists_of_a_product_are_those_of_its_scores(world: Any, factors: Any, ties: str, candidates: str) -> None:
     settings = EvaluationSettings(ties=ties, candidates=candidates)
+    seen = world.seen.take(world.seen.items % 3 > 0)  # a third of the items is rated by nobody
     results = []
     for as_product in (True, False):
         model = Product(*factors, as_product)
-        results.append(evaluate(model, world.seen, world.held_out, create_metrics(METRICS), settings))
+        results.append(evaluate(model, seen, world.held_out, create_metrics(METRICS), settings))
         assert (model.rows_scored == 0) == as_product
     for name in METRICS:
         assert results[0].values[name] == results[1].values[name]
+    assert (results[0].values["coverage@5"] <= 40 / 60) == (candidates == "unseen_rated")
 
 
 def test_asking_for_ranks_as_well_changes_no_list(world: Any, factors: Any) -> None:

@@ -1,6 +1,8 @@
 """Sampled candidates against the protocol written out in plain Python, one list at a time."""
 
 import math
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -107,11 +109,59 @@ def test_equal_scores_follow_the_tie_rule(make, world, ties, place):
     assert result.values == pytest.approx({"mrr@5_sampled_4": 1 / place, "auc_sampled_4": 0.5})
 
 
+@pytest.mark.parametrize("target", [0, 1])
+def test_ties_of_any_item_count_half_and_only_ties_do(make, world, target):
+    held = make([(0, target, 5.0)], 1, 4)
+    settings = EvaluationSettings(candidates=3)
+    scores = np.array([[1.0, 1.0, 1.0, 0.0]])
+    result = evaluate(world.model(scores), make([], 1, 4), held, named(["auc"], settings), settings)
+    assert result.values == pytest.approx({"auc_sampled_3": (1 + 0.5 + 0.5) / 3})
+
+
+@pytest.mark.parametrize(("rule", "value"), [("skip", 1.0), ("zero", 0.5)])
+def test_users_without_relevant_items_follow_the_rule(make, world, rule, value):
+    held = make([(0, 1, 5.0), (1, 1, 2.0)], 2, 3)
+    settings = EvaluationSettings(candidates=1, relevance_threshold=3.5, users_without_relevant=rule)
+    result = evaluate(
+        world.model(np.array([[0.0, 9, 1]] * 2)), make([], 2, 3), held, named(["recall@1", "auc"], settings), settings
+    )
+    assert result.values == pytest.approx({"recall@1_sampled_1": value, "auc_sampled_1": 1.0})
+    expected = [1.0, 0.0 if rule == "zero" else np.nan]
+    assert result.per_user["recall@1_sampled_1"].tolist() == pytest.approx(expected, nan_ok=True)
+    assert result.per_user["auc_sampled_1"].tolist() == pytest.approx([1.0, np.nan], nan_ok=True)
+
+
 def test_an_item_that_was_seen_is_missed(make, world):
     both = make([(0, 2, 5.0)], 1, 5)
     settings = EvaluationSettings(candidates=2)
     result = evaluate(world.model(np.eye(5)[[2]]), both, both, named(["recall@5", "auc"], settings), settings)
     assert result.values == {"recall@5_sampled_2": 0.0, "auc_sampled_2": 0.0}
+
+
+def test_an_item_that_is_no_candidate_is_below_all_and_tied_with_none(make, world):
+    outcomes = []
+
+    @dataclass
+    class Keep:
+        needs: str
+        k: int = 5
+        higher_is_better: ClassVar[bool] = True
+
+        def per_user(self, outcome):
+            outcomes.append(outcome)
+            return np.zeros(outcome.users.size)
+
+    settings = EvaluationSettings(candidates=4)
+    seen = make([(0, 0, 3.0), (0, 2, 5.0), (1, 0, 3.0), (2, 1, 3.0)], 3, 4)
+    held = make([(0, 2, 5.0), (1, 3, 5.0), (2, 1, 5.0)], 3, 4)
+    metrics = {f"{needs}_sampled_4": Keep(needs) for needs in ("ranks", "lists")}
+    evaluate(world.model(np.zeros((3, 4))), seen, held, metrics, settings)
+    outcome, shown = outcomes[0], outcomes[-1]
+    # Items 1 and 3 are free to user 0, 1 and 2 beside the held-out 3 to user 1, 0, 2 and 3 to user 2; scores are equal.
+    assert outcome.above.tolist() == [2, 0, 3]
+    assert outcome.tied.tolist() == [0, 2, 0]
+    assert outcome.candidates.tolist() == [2, 3, 3]
+    assert [sorted(row) for row in shown.items.tolist()] == [[-1, -1, 1, 3], [-1, 1, 2, 3], [-1, 0, 2, 3]]
 
 
 def test_metrics_of_whole_lists_say_that_there_are_none(world):
@@ -125,12 +175,13 @@ def test_names_and_protocol_cannot_be_mixed_up(world):
     settings = EvaluationSettings(candidates=9)
     with pytest.raises(MetricError, match=r"'ndcg@10' is asked for with evaluation.candidates=9.") as caught:
         evaluate(world.model(), world.seen, world.held_out, create_metrics(["ndcg"]), settings)
-    assert "ndcg@10_sampled_9" in caught.value.hint
+    assert "Call it ndcg@10_sampled_9," in caught.value.hint
     with pytest.raises(MetricError, match="candidates=unseen"):
         evaluate(world.model(), world.seen, world.held_out, named(["ndcg"], settings))
     more = EvaluationSettings(candidates=99)
-    with pytest.raises(MetricError, match="candidates=99"):
+    with pytest.raises(MetricError, match="candidates=99") as caught:
         evaluate(world.model(), world.seen, world.held_out, named(["ndcg"], settings), more)
+    assert "Call it ndcg@10_sampled_99," in caught.value.hint
 
 
 @pytest.mark.parametrize("wrong", [0, -3, "99", "many", ""])

@@ -63,6 +63,21 @@ def test_confidence_base_and_scales_mean_what_they_mean_to_the_solve():
         descend_rows(rows, other, out, Ridge(2.0, 1.0), scales=terms["scales"][1:])
 
 
+def test_one_step_solves_a_row_whose_columns_do_not_mix():
+    """Steps are preconditioned by the diagonal, so that here the first one is the solution, whatever the weights."""
+    other = np.zeros((6, 4), dtype=np.float32)
+    other[[0, 2, 4], [0, 1, 2]], other[[1, 3, 5], [0, 1, 2]] = [1.0, 2.0, 5.0], [-1.0, -2.0, -5.0]
+    values = np.array([3.0, 1.0, 4.0, 1.0, 5.0, 2.0], dtype=np.float32)
+    rows = SparseRows(np.array([0, 6]), np.arange(6, dtype=np.int32), values)
+    confidence = np.repeat(np.array([9.0, 4.0, 0.25], dtype=np.float32), 2)
+    prior = Prior(np.full((1, 4), 0.5, dtype=np.float32), np.array([3.0, 1.0, 7.0, 2.0], dtype=np.float32))
+    terms = {"confidence": confidence, "prior": prior, "base": np.diag([1.0, 6.0, 2.0, 3.0]).astype(np.float32)}
+    out, solved = np.zeros((2, 1, 4), dtype=np.float32)
+    descend_rows(rows, other, out, Ridge(2.0, 5.0), steps=1, **terms)
+    solve_rows(rows, other, solved, Ridge(2.0, 5.0), **terms)
+    np.testing.assert_allclose(out, solved, rtol=1e-5)
+
+
 @settings(max_examples=40)
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=8), st.integers(0, 9), st.integers(0, 10**6))
 def test_no_step_raises_the_objective(counts, n_factors, seed):

@@ -8,6 +8,7 @@ import pytest
 
 from mfx.errors import SettingError, SplitError
 from mfx.interfaces import Catalogue, Ratings
+from mfx.split.chance import rating_hash
 from mfx.split.predefined import PredefinedSplit
 
 ROWS = [(u, i, float((u + i) % 5 + 1), 100 * u + i) for u in range(1, 6) for i in range(10, 16)]
@@ -55,7 +56,10 @@ def test_row_order_of_the_files_does_not_matter(tmp_path: Path, ratings: Ratings
     assert made[0].fingerprint == made[1].fingerprint
 
 
-@pytest.mark.parametrize(("name", "separator"), [("comma", ","), ("::", "::"), (";", ";"), ("space", " ")])
+@pytest.mark.parametrize(
+    ("name", "separator"),
+    [("comma", ","), ("::", "::"), (";", ";"), ("space", " "), ("semicolon", ";"), ("\\t", "\t"), ("tab", "\t")],
+)
 def test_separators_headers_and_columns(tmp_path: Path, ratings: Ratings, name: str, separator: str) -> None:
     def turned(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         return [(item, "text", user) for user, item, *_ in rows]
@@ -93,6 +97,49 @@ def test_valid_from_a_file_and_by_time(tmp_path: Path, ratings: Ratings) -> None
         test_path=test_path,
     ).split(ratings)
     assert pairs(given.valid) == {row[:2] for row in TRAIN[:5]}
+
+
+def test_valid_is_the_smallest_hashes_of_train(tmp_path: Path, ratings: Ratings) -> None:
+    paths = {"train_path": write(tmp_path / "train", TRAIN), "test_path": write(tmp_path / "test", TEST)}
+    split = PredefinedSplit(**paths, valid_fraction=0.3, seed=5).split(ratings)
+    train = np.flatnonzero(ratings.items < 14)
+    chosen = train[np.argsort(rating_hash(5, ratings, stream=2)[train])][: 3 * len(TRAIN) // 10]
+    assert pairs(split.valid) == pairs(ratings.take(np.isin(np.arange(len(ratings)), chosen)))
+    for rule in ("random", "temporal"):
+        without = PredefinedSplit(**paths, valid_fraction=0.0, valid_rule=rule).split(ratings)
+        assert (len(without.valid), pairs(without.train)) == (0, {row[:2] for row in TRAIN})
+    with pytest.raises(SplitError, match="valid part is empty"):
+        PredefinedSplit(**paths, valid_fraction=0.01).split(ratings)
+
+
+def test_timestamps_are_needed_only_where_valid_goes_by_time(tmp_path: Path) -> None:
+    timeless = Ratings.from_columns(*zip(*[row[:3] for row in ROWS], strict=True))
+    columns = ["user_id", "item_id", "rating", "-"]
+    paths = {"train_path": write(tmp_path / "train", TRAIN[5:]), "test_path": write(tmp_path / "test", TEST)}
+    given = write(tmp_path / "valid", TRAIN[:5])
+    split = PredefinedSplit(**paths, valid_path=given, columns=columns, valid_rule="temporal").split(timeless)
+    assert len(split.valid) == 5
+    with pytest.raises(SplitError, match="needs timestamps"):
+        PredefinedSplit(**paths, columns=columns, valid_rule="temporal", unlisted_rows="drop").split(timeless)
+    with pytest.raises(SplitError, match="valid part is empty") as caught:
+        PredefinedSplit(**paths, columns=columns, valid_fraction=0.01, unlisted_rows="drop").split(timeless)
+    assert "split.valid_fraction" in caught.value.hint
+
+
+def test_defaults_are_those_of_movielens_100k() -> None:
+    assert PredefinedSplit(train_path="u1.base", test_path="u1.test").settings() == {
+        "train_path": "u1.base",
+        "test_path": "u1.test",
+        "valid_path": None,
+        "separator": "tab",
+        "columns": ["user_id", "item_id", "rating", "timestamp"],
+        "header": False,
+        "unknown_rows": "refuse",
+        "unlisted_rows": "refuse",
+        "valid_rule": "random",
+        "valid_fraction": 0.1,
+        "seed": 42,
+    }
 
 
 def test_rows_that_the_data_set_lacks_are_refused_or_counted(tmp_path: Path, ratings: Ratings) -> None:
@@ -146,8 +193,9 @@ def test_missing_and_empty_files_are_refused(tmp_path: Path, ratings: Ratings) -
         PredefinedSplit(train_path=train, test_path=str(tmp_path / "empty")).split(ratings)
 
 
-def test_a_data_set_with_repeated_pairs_is_refused(tmp_path: Path) -> None:
-    ratings = Ratings.from_columns([1, 1, 1], [1, 1, 2], [3, 4, 5])
+@pytest.mark.parametrize("pairs", [([1, 1, 1], [1, 1, 2]), ([1, 1, 1], [1, 2, 2])])
+def test_a_data_set_with_repeated_pairs_is_refused(tmp_path: Path, pairs: tuple[list[int], list[int]]) -> None:
+    ratings = Ratings.from_columns(*pairs, [3, 4, 5])
     with pytest.raises(SplitError, match=r"1 ratings .* repeat a user and item"):
         PredefinedSplit(
             train_path=write(tmp_path / "a", [(1, 1)]),
@@ -165,6 +213,14 @@ def test_a_data_set_with_repeated_pairs_is_refused(tmp_path: Path) -> None:
         {"columns": ["user_id", "item_id", "item_id"]},
         {"separator": ""},
         {"unknown_rows": "ignore"},
+        {"unlisted_rows": "ignore"},
+        {"valid_rule": "last"},
+        {"valid_fraction": 1.0},
+        {"valid_fraction": -0.1},
+        {"seed": -1},
+        {"train_path": None},
+        {"columns": ["user_id", "rating", "-"]},
+        {"columns": ["item_id", "rating", "-"]},
     ],
 )
 def test_wrong_settings_are_refused_before_reading(wrong: dict[str, Any]) -> None:

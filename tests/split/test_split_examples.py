@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mfx.interfaces import Ratings
+from mfx.interfaces import Ratings, Split
 from mfx.split.audit import audit
 from mfx.split.chance import number_hash, rating_hash, smallest
 from mfx.split.global_temporal import GlobalTemporalSplit
@@ -75,7 +75,9 @@ def test_repeated_pairs_get_hashes_of_their_own() -> None:
     assert set(rating_hash(1, alone)) <= set(rating_hash(1, ratings))
 
 
-@pytest.mark.parametrize(("fraction", "count", "share"), [(0.29, 100, 29), (0.2, 5, 1), (0.07, 100, 7), (1e-5, 99, 0)])
+@pytest.mark.parametrize(
+    ("fraction", "count", "share"), [(0.29, 100, 29), (0.2, 5, 1), (0.07, 100, 7), (1e-5, 99, 0), (1e-30, 99, 0)]
+)
 def test_shares_are_decimal(fraction: float, count: int, share: int) -> None:
     assert floor_share(fraction, np.array([count])).tolist() == [share]
     assert floor_share_of(fraction, count) == share
@@ -125,6 +127,52 @@ def test_audit_counts_by_hand() -> None:
     assert numbers["test_older_than_user_history"] == 0
     assert numbers["test_older_than_history"] == 0.5  # user 1's test is of second 3, user 2's train of second 10
     assert numbers["test_pairs_in_history"] == 0
+
+
+def audited(split: Split) -> dict[str, float]:
+    """Count what `audit` counts, one rating after the other."""
+    parts = {
+        name: list(zip(part.users.tolist(), part.items.tolist(), part.timestamps.tolist(), strict=True))  # type: ignore[union-attr]
+        for name, part in (("train", split.train), ("valid", split.valid), ("test", split.test))
+    }
+    found: dict[str, float] = {}
+    for name, rows in parts.items():
+        pairs = [row[:2] for row in rows]
+        found[f"ratings_{name}"], found[f"duplicate_pairs_{name}"] = len(rows), len(rows) - len(set(pairs))
+        found[f"users_{name}"], found[f"items_{name}"] = len({u for u, _ in pairs}), len({i for _, i in pairs})
+    for name, past in (("valid", parts["train"]), ("test", parts["train"] + parts["valid"])):
+        rows = parts[name]
+        for column, what in enumerate(("user", "item")):
+            cold = [row[column] for row in rows if row[column] not in {old[column] for old in past}]
+            found |= {f"{name}_cold_{what}s": len(set(cold)), f"{name}_cold_{what}_ratings": len(cold)}
+            found |= {f"{name}_cold_{what}_share": len(cold) / len(rows)} if rows else {}
+        found[f"{name}_pairs_in_history"] = sum(row[:2] in {old[:2] for old in past} for row in rows)
+        if rows:
+            own = [row[2] < max((t for u, _, t in past if u == row[0]), default=-1) for row in rows]
+            anybody = [row[2] < max((t for _, _, t in past), default=-1) for row in rows]
+            found |= {f"{name}_older_than_user_history": sum(own) / len(rows)}
+            found |= {f"{name}_older_than_history": sum(anybody) / len(rows)}
+    return found
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.integers(0, 6), st.integers(0, 9), st.integers(0, 2)), min_size=1),
+    st.permutations([0, 1, 2]),
+)
+def test_audit_counts_what_counting_by_hand_counts(rows: list[tuple[int, ...]], turn: list[int]) -> None:
+    users, items, times, parts = (np.array(column) for column in zip(*rows, strict=True))
+    ratings = Ratings.from_columns(users, items, np.ones(users.size), times)
+    label = np.array(turn)[np.resize(parts, users.size)]
+    split = Split(*(ratings.take(label == part) for part in range(3)), "by hand")
+    assert audit(split) == pytest.approx(audited(split))
+    assert set(audit(split)) == set(audited(split))
+
+
+def test_audit_without_timestamps_tells_the_rest() -> None:
+    ratings = Ratings.from_columns([1, 1, 2, 2], [1, 2, 1, 2], [1, 2, 3, 4])
+    numbers = audit(RandomSplit(fraction=0.5, valid_fraction=0.5).split(ratings))
+    assert numbers["ratings_test"] == 2
+    assert not [name for name in numbers if "older" in name]
 
 
 def test_audit_sees_leaks() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from mfx.errors import SettingError, SplitError
+from mfx.errors import SplitError
 from mfx.interfaces import Catalogue, Ratings, Split, Splitter
 from mfx.split.cold_items import ColdItemsSplit
 from mfx.split.global_temporal import GlobalTemporalSplit
@@ -214,20 +214,3 @@ def test_one_single_moment_cannot_be_cut() -> None:
     ratings = Ratings.from_columns([1, 1, 2, 2], [1, 2, 1, 2], [3, 4, 5, 1], [7, 7, 7, 7])
     with pytest.raises(SplitError, match="share the last timestamp"):
         GlobalTemporalSplit(fraction=0.5).split(ratings)
-
-
-@pytest.mark.parametrize(
-    ("kind", "wrong"),
-    [
-        (RandomSplit, {"fraction": 0.0}),
-        (RandomSplit, {"fraction": 1.0}),
-        (TemporalSplit, {"fraction": float("nan")}),
-        (TemporalSplit, {"valid_fraction": -0.1}),
-        (KFold, {"folds": 1}),
-        (KFold, {"folds": 3, "fold": 3}),
-        (LeaveLastOut, {"count": 0}),
-    ],
-)
-def test_settings_out_of_range_are_refused(kind: Any, wrong: dict[str, Any]) -> None:
-    with pytest.raises(SettingError):
-        kind(**wrong)
