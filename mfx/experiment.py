@@ -128,7 +128,11 @@ def execute(plan: compose.Plan, directory: Path, parent: str | None = None, list
     clock, curves, code = StageClock(announcing(listener)), Curves(), environment.facts(packages=plan.packages)
     write_config(directory, plan.config)
     write_json(directory / ENVIRONMENT_FILE, code)
-    with _kept(plan, directory, parent, clock, code) as kept, _tracked(plan, directory, parent, code, kept) as tracked:
+    with (
+        _kept(plan, directory, parent, clock, code) as kept,
+        plan.engine.working(),
+        _tracked(plan, directory, parent, code, kept) as tracked,
+    ):
         with clock.stage("read"):
             ratings = plan.dataset.load()
         with clock.stage("split"):
@@ -181,7 +185,7 @@ def validate(plan: compose.Plan, split: Split, on_point: OnPoint) -> Validated:
         If there is no valid part, or the objective has no value on it.
     """
     clock, curves = StageClock(), Curves()
-    with clock.stage("fit"):
+    with plan.engine.working(), clock.stage("fit"):
         best = _fit(plan, split, curves, on_point, None, Checkpoint())
     with clock.stage("evaluate"):
         valid, skipped = _score(plan, plan.model, split.train, split.valid, plan.metrics)
@@ -248,7 +252,7 @@ def _fit(
         point = {f"train/{name}": float(loss) for name, loss in epoch.losses.items()}
         point |= {watched: watch.scores[-1]} if watch.scores else {}
         curves.add(point)
-        on_point(epoch.number, point)
+        on_point(epoch.number, {**point, **plan.engine.spent()})
         if listener is not None:
             listener.epoch(epoch.number, getattr(model, "epochs", None), watched, point.get(watched))
         kept.note("fit", model, epoch.number, over=stop, watch=watch, curves=curves)
@@ -257,7 +261,7 @@ def _fit(
     kept.take_up("fit", plan.model, watch, curves)
     for number, point in curves.points():
         on_point(number, point)  # a tracker may not have written what an earlier process told it
-    plan.model.fit(split.train, on_epoch=on_epoch)
+    plan.engine.fit(plan.model, split.train, on_epoch)
     watch.restore_best(plan.model)
     kept.note("fit", plan.model, curves.epochs, over=True, watch=watch, curves=curves)
     return watch.best_epoch or curves.epochs
@@ -274,7 +278,7 @@ def _refit(plan: compose.Plan, split: Split, epochs: int, listener: Listener | N
         return epoch.number == epochs
 
     kept.take_up("refit", model)
-    return model.fit(split.train_and_valid, on_epoch=on_epoch)
+    return plan.engine.fit(model, split.train_and_valid, on_epoch)
 
 
 def _score(

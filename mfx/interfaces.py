@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
@@ -479,6 +480,37 @@ class Metric(Protocol):
 
     def value(self, outcome: Any) -> float:
         """Compute the metric from the outcome of the kind it needs (see `mfx.metrics.outcomes`)."""
+        ...
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """What fits a model: this process, or a cluster.
+
+    A model whose class says ``rows_elsewhere = True`` makes its rows with ``self.layouts(train)``; an engine puts its
+    own function in that place, and the rows it returns (`mfx.solver.elsewhere.RowsElsewhere`) are solved by it.
+    """
+
+    def check(self, dataset: Dataset, splitter: Splitter, model: Model, metrics: Mapping[str, Metric]) -> None:
+        """Refuse components that it has no support for; called before data is read.
+
+        Raises
+        ------
+        MFXError
+            In one line, what cannot be done and what to choose instead.
+        """
+        ...
+
+    def working(self) -> AbstractContextManager[None]:
+        """Have at hand what fits need, while the block lasts."""
+        ...
+
+    def fit(self, model: Model, train: Ratings, on_epoch: OnEpoch | None) -> Model:
+        """Fit the model and return it."""
+        ...
+
+    def spent(self) -> Mapping[str, float]:
+        """Return what the epoch since the last call took, by names such as ``seconds/epoch_wait``, for the tracker."""
         ...
 
 
