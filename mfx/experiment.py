@@ -53,8 +53,13 @@ class Listener(Protocol):
     def stage(self, name: str) -> None:
         """Take note that a stage begins, one of `STAGES`."""
 
-    def epoch(self, number: int, of: int | None, objective: str, value: float | None) -> None:
-        """Take note that an epoch is over; `of` is the most there can be, `value` that on valid (None in a refit)."""
+    def epoch(
+        self, number: int, of: int | None, objective: str, value: float | None, spent: Mapping[str, float]
+    ) -> None:
+        """Take note that an epoch is over.
+
+        `of` is the most there can be, `value` that on valid (None in a refit), `spent` what the engine says it took.
+        """
 
 
 def announcing(listener: Listener | None) -> Callable[[str], None]:
@@ -252,9 +257,10 @@ def _fit(
         point = {f"train/{name}": float(loss) for name, loss in epoch.losses.items()}
         point |= {watched: watch.scores[-1]} if watch.scores else {}
         curves.add(point)
-        on_point(epoch.number, {**point, **plan.engine.spent()})
+        spent = plan.engine.spent()
+        on_point(epoch.number, {**point, **spent})
         if listener is not None:
-            listener.epoch(epoch.number, getattr(model, "epochs", None), watched, point.get(watched))
+            listener.epoch(epoch.number, getattr(model, "epochs", None), watched, point.get(watched), spent)
         kept.note("fit", model, epoch.number, over=stop, watch=watch, curves=curves)
         return stop
 
@@ -273,7 +279,7 @@ def _refit(plan: compose.Plan, split: Split, epochs: int, listener: Listener | N
 
     def on_epoch(model: Model, epoch: Epoch) -> bool:
         if listener is not None:
-            listener.epoch(epoch.number, epochs, "", None)
+            listener.epoch(epoch.number, epochs, "", None, plan.engine.spent())
         kept.note("refit", model, epoch.number, over=epoch.number == epochs)
         return epoch.number == epochs
 

@@ -147,13 +147,8 @@ class RayEngine(Component):
             for start, stop in itertools.pairwise(bounds.tolist()):
                 block = block_of(rows, start, stop)
                 blocks.append(ray.put((block.indptr, block.indices, block.values)))
-            sides.append(RayRows(rows.counts, bounds, blocks, self._at_once, self._times))
+            sides.append(RayRows(rows.counts, bounds, blocks, self.workers, self._times))
         return sides[0], sides[1]
-
-    @property
-    def _at_once(self) -> int | None:
-        """How many tasks may be under way: with a cluster of others, `workers` is kept by not asking for more."""
-        return None if self.address is None else self.workers
 
     def spent(self) -> Mapping[str, float]:
         """Return where the seconds of the last epoch went, how many workers there were, and their speed."""

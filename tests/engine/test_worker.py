@@ -1,5 +1,6 @@
 """Blocks of rows as workers solve them: whole fits come to the same factors, whatever the blocks and their order."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -30,7 +31,7 @@ class Blocks(RowsElsewhere):
     def __init__(self, rows, n_blocks):
         bounds = block_bounds(rows.indptr, 16.0, n_blocks)
         super().__init__(rows.counts, bounds)
-        blocks = [block_of(rows, a, b) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+        blocks = [block_of(rows, a, b) for a, b in itertools.pairwise(bounds)]
         self.blocks = [tuple(map(frozen, (block.indptr, block.indices, block.values))) for block in blocks]
         self.updates = 0
 

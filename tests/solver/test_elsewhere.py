@@ -28,9 +28,10 @@ def test_blocks_depend_on_the_data_alone_and_cover_every_row():
         assert len(bounds) - 1 <= (wanted or 16)
 
 
-def test_profiles_of_some_rows_are_those_of_their_features(rng=np.random.default_rng(0)):
+def test_profiles_of_some_rows_are_those_of_their_features():
     from scipy import sparse
 
+    rng = np.random.default_rng(0)
     features = sparse.csr_array((rng.random((12, 4)) < 0.4).astype(float))
     some, alone = Profiles.of(features).of_rows(3, 9), Profiles.of(sparse.csr_array(features[3:9]))
 
