@@ -139,9 +139,9 @@ def execute(plan: compose.Plan, directory: Path, parent: str | None = None, list
         _tracked(plan, directory, parent, code, kept) as tracked,
     ):
         with clock.stage("read"):
-            ratings = plan.dataset.load()
+            ratings = plan.engine.load(plan.dataset)
         with clock.stage("split"):
-            split = plan.splitter.split(ratings)
+            split = plan.engine.split(plan.splitter, ratings)
             facts = _describe(plan, ratings, split, tracked)
             kept.stands_on(split.fingerprint)
         with clock.stage("fit"):
@@ -223,8 +223,6 @@ def _tracked(
 
 def _describe(plan: compose.Plan, ratings: Ratings, split: Split, tracked: BackgroundRun) -> dict[str, float]:
     """Record what data went in and how it was divided."""
-    from mfx.split.audit import audit
-
     name = plan.config["dataset"]["name"]
     profile = {"ratings": float(len(ratings)), "users": float(ratings.n_users), "items": float(ratings.n_items)}
     about = plan.dataset.describe() if hasattr(plan.dataset, "describe") else {}
@@ -232,7 +230,7 @@ def _describe(plan: compose.Plan, ratings: Ratings, split: Split, tracked: Backg
     tracked.set_tags({f"data.{fact}": text for fact, text in about.items()})
     tracked.set_tags({"data_fingerprint": ratings.fingerprint, "split_fingerprint": split.fingerprint})
     tracked.set_tags({"split_rule": split.rule})
-    facts = {f"audit/{fact}": float(value) for fact, value in audit(split).items()}
+    facts = {f"audit/{fact}": float(value) for fact, value in plan.engine.audit(split).items()}
     tracked.log_metrics(facts)
     return facts
 
@@ -293,10 +291,8 @@ def _score(
     """Evaluate; returns the values, and for metrics that do not apply the reason. An empty part has no values."""
     if not len(held_out):
         return {}, {}
-    from mfx.metrics.evaluation import evaluate
-
-    outcome = evaluate(model, seen, held_out, metrics, plan.evaluation)
-    return dict(outcome.values), dict(outcome.skipped)
+    values, skipped = plan.engine.evaluate(model, seen, held_out, metrics, plan.evaluation)
+    return dict(values), dict(skipped)
 
 
 def _require(objective: str, values: Mapping[str, float], skipped: Mapping[str, str]) -> None:

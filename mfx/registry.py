@@ -30,7 +30,7 @@ _DUTIES = {
     "split": ("split",),
     "model": ("fit", "score_users", "score_pairs", "predicts", "objective"),
     "metric": ("value", "needs", "higher_is_better"),
-    "engine": ("check", "working", "fit", "spent"),
+    "engine": ("check", "working", "load", "split", "audit", "fit", "evaluate", "spent"),
     "tracking": ("start",),
 }
 _CHOICES = {"predicts": ("ratings", "ranking"), "needs": ("ratings", "lists", "ranks")}

@@ -13,7 +13,8 @@ from typing import Any
 
 from mfx.engine.times import Times
 from mfx.errors import MFXError
-from mfx.interfaces import Dataset, Metric, Model, OnEpoch, Ratings, Splitter
+from mfx.interfaces import Dataset, Metric, Model, OnEpoch, Ratings, Split, Splitter
+from mfx.metrics.settings import EvaluationSettings
 from mfx.models.layouts import layouts
 from mfx.registry import register
 from mfx.settings import Component, setting
@@ -85,6 +86,24 @@ class RayEngine(Component):
                 f"model={getattr(model, 'name', type(model).__name__)} cannot be fitted on engine=ray.",
                 "als, bias and genre_als can; or leave engine=ray out.",
             )
+        if hasattr(dataset, "parts"):
+            self._check_parts(splitter, metrics)
+
+    def _check_parts(self, splitter: Splitter, metrics: Mapping[str, Metric]) -> None:
+        """Refuse what cannot be done part by part to a data set that no process holds."""
+        from mfx.metrics.sums import adds_up
+
+        if vars(type(splitter)).get("divides") is None:
+            raise EngineError(
+                f"split={getattr(splitter, 'name', type(splitter).__name__)} cannot divide a partitioned data set.",
+                "temporal, leave_last_out and random can; or use engine=local.",
+            )
+        for name, metric in metrics.items():
+            if not adds_up(metric):
+                raise EngineError(
+                    f"The metric {name} cannot be added up from the parts of a partitioned data set.",
+                    "Leave it out of metrics=, or use engine=local.",
+                )
 
     @contextlib.contextmanager
     def working(self) -> Iterator[None]:
@@ -123,6 +142,28 @@ class RayEngine(Component):
         store = None if self.store_gb is None else int(self.store_gb * 1e9)
         return {"num_cpus": self.workers, "include_dashboard": False, "object_store_memory": store, **shared}
 
+    def load(self, dataset: Dataset) -> Any:
+        """Have a partitioned data set read by the workers; read any other one here."""
+        if not hasattr(dataset, "parts"):
+            return dataset.load()
+        from mfx.engine import ray_parts
+
+        return ray_parts.read(dataset.parts())
+
+    def split(self, splitter: Splitter, ratings: Any) -> Any:
+        """Divide the ratings, where they are."""
+        if isinstance(ratings, Ratings):
+            return splitter.split(ratings)
+        from mfx.engine import ray_parts
+
+        return ray_parts.split(splitter, ratings)
+
+    def audit(self, split: Any) -> Mapping[str, float]:
+        """Count what makes the split easier or harder than it looks."""
+        from mfx.split.audit import audit
+
+        return audit(split) if isinstance(split, Split) else split.audited
+
     def fit(self, model: Model, train: Ratings, on_epoch: OnEpoch | None) -> Model:
         """Fit the model with its rows in the memory of the cluster."""
         fitted: Any = model
@@ -133,13 +174,35 @@ class RayEngine(Component):
         finally:
             del fitted.layouts
 
-    def _layouts(self, train: Ratings) -> tuple[Any, Any]:
-        """Put both sides into the object store, block by block."""
+    def evaluate(
+        self, model: Model, seen: Any, held_out: Any, metrics: Mapping[str, Metric], settings: EvaluationSettings
+    ) -> tuple[Mapping[str, float], Mapping[str, str]]:
+        """Score held-out ratings where they are."""
+        if isinstance(held_out, Ratings):
+            from mfx.metrics.evaluation import evaluate
+
+            outcome = evaluate(model, seen, held_out, metrics, settings)
+            return outcome.values, outcome.skipped
+        from mfx.engine import ray_parts
+
+        return ray_parts.evaluate(model, seen, held_out, metrics, settings)
+
+    def _layouts(self, train: Any) -> tuple[Any, Any]:
+        """Have both sides in the object store, in blocks."""
         import ray
 
         from mfx.engine.ray_rows import RayRows
         from mfx.solver.elsewhere import block_bounds, block_of
 
+        if not isinstance(train, Ratings):
+            from mfx.engine import ray_parts
+
+            made = (
+                (train.user_counts, *ray_parts.user_blocks(train)),
+                (train.item_counts, *ray_parts.item_blocks(train, _ROW_COST, self.blocks)),
+            )
+            users, items = (RayRows(*one, self.workers, self._times) for one in made)
+            return users, items
         sides = []
         for rows in layouts(train):
             bounds = block_bounds(rows.indptr, _ROW_COST, self.blocks)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mfx.engine.ray_tasks import get, task
 from mfx.engine.times import Stopwatch, Times
 from mfx.engine.worker import Done, update_block
 from mfx.interfaces import AnyArray, FloatArray, PointerArray
@@ -54,7 +55,7 @@ class RayRows(RowsElsewhere):
 
         begin, moving = time.perf_counter(), Stopwatch()
         by_worker: dict[int, tuple[float, float]] = {}
-        remote = ray.remote(num_cpus=1, max_retries=-1)(_update)
+        remote = task(_update)
         with moving:
             table = ray.put(other)
         key = f"{table.hex()}-{next(_updates)}"
@@ -63,10 +64,10 @@ class RayRows(RowsElsewhere):
         while waiting or pending:
             while waiting and (self._at_once is None or len(pending) < self._at_once):
                 block = waiting.pop()
-                pending[remote.remote(self._blocks[block], [table], key, offset, tasks[block])] = block
+                pending[remote(self._blocks[block], [table], key, offset, tasks[block])] = block
             ended, _ = ray.wait(list(pending), num_returns=1, fetch_local=True)
             with moving:
-                done: Done = ray.get(ended[0])
+                done: Done = get(ended[0])
             kernels, fetching = by_worker.get(done.worker, (0.0, 0.0))
             by_worker[done.worker] = kernels + done.kernels, fetching + done.fetching
             yield pending.pop(ended[0]), (done.rows, done.result)
