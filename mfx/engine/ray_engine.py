@@ -189,9 +189,8 @@ class RayEngine(Component):
 
     def _layouts(self, train: Any) -> tuple[Any, Any]:
         """Have both sides in the object store, in blocks."""
-        import ray
-
         from mfx.engine.ray_rows import RayRows
+        from mfx.engine.ray_tasks import put
         from mfx.solver.elsewhere import block_bounds, block_of
 
         if not isinstance(train, Ratings):
@@ -209,7 +208,7 @@ class RayEngine(Component):
             blocks = []
             for start, stop in itertools.pairwise(bounds.tolist()):
                 block = block_of(rows, start, stop)
-                blocks.append(ray.put((block.indptr, block.indices, block.values)))
+                blocks.append(put((block.indptr, block.indices, block.values)))
             sides.append(RayRows(rows.counts, bounds, blocks, self.workers, self._times))
         return sides[0], sides[1]
 

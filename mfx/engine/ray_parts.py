@@ -13,7 +13,7 @@ import numpy as np
 from mfx.data.partitioned import Parts, read_part
 from mfx.engine import parts as work
 from mfx.engine.partitioned import PartitionedRatings, PartitionedSplit, audit_of_counts, merged
-from mfx.engine.ray_tasks import get, task
+from mfx.engine.ray_tasks import get, put, task
 from mfx.engine.worker import writable
 from mfx.errors import SplitError
 from mfx.interfaces import Metric, Model, PointerArray
@@ -144,10 +144,8 @@ def evaluate(
     settings: EvaluationSettings,
 ) -> tuple[dict[str, float], dict[str, str]]:
     """Score every part; return the values of metrics, and why others have none."""
-    import ray
-
     remote = task(_score)
-    shared = [ray.put(one) for one in (_to_score_with(model), seen.item_counts)]
+    shared = [put(one) for one in (_to_score_with(model), seen.item_counts)]
     pairs = zip(seen.parts, held_out.parts, strict=True)
     found = get([remote(shared, *pair, seen.frame, metrics, settings) for pair in pairs])
     return whole(metrics, [one for one in found if one is not None])
@@ -155,10 +153,9 @@ def evaluate(
 
 def _score(shared: Sequence[Any], seen: Any, held_out: Any, frame: Any, metrics: Any, settings: Any) -> Any:
     import numba
-    import ray
 
     numba.set_num_threads(1)
-    model, item_counts = ray.get(list(shared))
+    model, item_counts = get(list(shared))
     for name in model.state_names:
         setattr(model, name, writable(getattr(model, name)))
     return work.score(model, seen, held_out, frame, item_counts, metrics, settings)

@@ -6,12 +6,12 @@ of which each machine gets one copy an update. Tasks have no state: those of a w
 
 from __future__ import annotations
 
-import itertools
+import secrets
 import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mfx.engine.ray_tasks import get, task
+from mfx.engine.ray_tasks import first_ended, get, put, task
 from mfx.engine.times import Stopwatch, Times
 from mfx.engine.worker import Done, update_block
 from mfx.interfaces import AnyArray, FloatArray, PointerArray
@@ -19,8 +19,6 @@ from mfx.solver.elsewhere import BlockTask, RowsElsewhere
 
 if TYPE_CHECKING:
     import ray
-
-_updates = itertools.count()
 
 
 class RayRows(RowsElsewhere):
@@ -51,26 +49,24 @@ class RayRows(RowsElsewhere):
 
     def each(self, other: FloatArray, offset: float, tasks: Sequence[BlockTask]) -> Iterator[tuple[int, Any]]:
         """Do task b to block b; yield what they return as they end. See `RowsElsewhere.each`."""
-        import ray
-
         begin, moving = time.perf_counter(), Stopwatch()
         by_worker: dict[int, tuple[float, float]] = {}
         remote = task(_update)
         with moving:
-            table = ray.put(other)
-        key = f"{table.hex()}-{next(_updates)}"
+            table = put(other)
+        key = secrets.token_hex(8)
         waiting = list(range(len(tasks)))[::-1]
         pending: dict[Any, int] = {}
         while waiting or pending:
             while waiting and (self._at_once is None or len(pending) < self._at_once):
                 block = waiting.pop()
                 pending[remote(self._blocks[block], [table], key, offset, tasks[block])] = block
-            ended, _ = ray.wait(list(pending), num_returns=1, fetch_local=True)
+            ended = first_ended(list(pending))
             with moving:
-                done: Done = get(ended[0])
+                done: Done = get(ended)
+                yield pending.pop(ended), (done.rows, done.result)
             kernels, fetching = by_worker.get(done.worker, (0.0, 0.0))
             by_worker[done.worker] = kernels + done.kernels, fetching + done.fetching
-            yield pending.pop(ended[0]), (done.rows, done.result)
         wall = time.perf_counter() - begin
         self._times.add(wall, by_worker=by_worker, moved=moving.seconds, rows=self.n_rows)
 
@@ -83,6 +79,4 @@ def _update(
     task: BlockTask,
 ) -> Done:
     """Do a task to a block. Ray brings the block; the table is fetched once for all blocks of the worker."""
-    import ray
-
-    return update_block(block, lambda: ray.get(table[0]), key, offset, task)
+    return update_block(block, lambda: get(table[0]), key, offset, task)

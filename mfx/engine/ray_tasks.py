@@ -20,6 +20,21 @@ def task(function: Callable[..., Any], returns: int = 1) -> Callable[..., Any]:
     return called
 
 
+def put(value: Any) -> Any:
+    """Put something into the store; return its reference. In a list it reaches a task as such, for `get`."""
+    import ray
+
+    return ray.put(value)
+
+
+def first_ended(pending: list[Any]) -> Any:
+    """Wait until one of several results is there; return its reference."""
+    import ray
+
+    ended, _ = ray.wait(pending, num_returns=1, fetch_local=True)
+    return ended[0]
+
+
 def get(references: Any) -> Any:
     """Wait for results.
 
