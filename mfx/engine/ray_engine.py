@@ -126,7 +126,10 @@ class RayEngine(Component):
         except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
             reason = " ".join(str(error).split())[:200]
             where = "on this machine" if self.address is None else f"at {self.address}"
-            raise EngineError(f"There is no Ray cluster {where}: {reason}", "Start one: ray start --head.") from error
+            raise EngineError(
+                f"There is no Ray cluster {where}: {reason.rstrip('.')}.",
+                "Start one: ray start --head. Where one runs that wants a token, set RAY_AUTH_MODE=token.",
+            ) from error
         try:
             yield
         except ray.exceptions.RayError as error:
