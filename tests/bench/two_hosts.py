@@ -67,11 +67,10 @@ def cluster(folder: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
             words += ["--num-cpus=1", "--object-store-memory=400000000", "--disable-usage-stats", "--block"]
             log = (folder / f"node{number}.log").open("wb")
             nodes.append(subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True, env=OPEN))
-            time.sleep(12 if number == 1 else 8)
-            if nodes[-1].poll() is not None:
-                raise SystemExit(
-                    f"The node on {host} did not start: {(folder / f'node{number}.log').read_text()[-800:]}"
-                )
+            while "Ray runtime started" not in (folder / f"node{number}.log").read_text():
+                if nodes[-1].poll() is not None:
+                    raise SystemExit(f"The node on {host} did not start.")
+                time.sleep(0.5)
         yield nodes
     finally:
         for node in reversed(nodes):
