@@ -116,6 +116,7 @@ class RayEngine(Component):
         """
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # its new default, else announced
+        os.environ.setdefault("RAY_raylet_start_wait_time_s", "180")  # machines that are busy start it slowly
         import ray
 
         if ray.is_initialized():
@@ -123,7 +124,7 @@ class RayEngine(Component):
             return
         try:
             ray.init(**self._start())
-        except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
+        except Exception as error:  # Ray raises many types, among them the plain one
             reason = " ".join(str(error).split())[:200]
             where = "on this machine" if self.address is None else f"at {self.address}"
             raise EngineError(
