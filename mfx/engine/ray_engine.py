@@ -116,7 +116,6 @@ class RayEngine(Component):
         """
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # its new default, else announced
-        os.environ.setdefault("RAY_raylet_start_wait_time_s", "180")  # machines that are busy start it slowly
         import ray
 
         if ray.is_initialized():

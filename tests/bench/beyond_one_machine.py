@@ -145,8 +145,8 @@ def _scale(rows: list[dict[str, Any]]) -> None:
         hops = max(1, machines).bit_length()
         transfer = sum(tables) * (hops + 1) / NETWORK
         print(
-            f"| {ratings:.0e} | {users:.0e}, {items:.0e} | {machines} | {store / 1e9:.0f} GB | {sum(tables) / 1e9:.1f} GB | "
-            f"{compute:.1f} s | {transfer:.1f} s |"
+            f"| {ratings:.0e} | {users:.0e}, {items:.0e} | {machines} | {store / 1e9:.0f} GB | "
+            f"{sum(tables) / 1e9:.1f} GB | {compute:.1f} s | {transfer:.1f} s |"
         )
 
 
