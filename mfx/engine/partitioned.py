@@ -20,8 +20,8 @@ class PartitionedRatings:
 
     Attributes
     ----------
-    parts : tuple
-        What the engine knows the columns of each part by.
+    parts : list
+        What the engine knows the columns of each part by; empty when they were split, and so given free.
     bounds : int64 array, shape (parts + 1,)
         Part p has all ratings of the users ``bounds[p]`` to ``bounds[p + 1] - 1``.
     catalogue, scale, name
@@ -38,7 +38,7 @@ class PartitionedRatings:
         Whether there are timestamps.
     """
 
-    parts: tuple[Any, ...]
+    parts: list[Any]
     bounds: PointerArray
     catalogue: Catalogue
     scale: RatingScale
@@ -64,7 +64,7 @@ class PartitionedRatings:
         digests = "".join(one.digest for one in summaries)
         times = [one.newest for one in summaries if one.newest is not None]
         return cls(
-            parts=tuple(parts),
+            parts=list(parts),
             bounds=bounds,
             catalogue=catalogue,
             scale=scale,
@@ -151,7 +151,7 @@ def merged(first: PartitionedRatings, second: PartitionedRatings, parts: Sequenc
     both = hashlib.blake2b(f"{first.fingerprint}{second.fingerprint}".encode(), digest_size=16)
     return replace(
         first,
-        parts=tuple(parts),
+        parts=list(parts),
         user_counts=first.user_counts + second.user_counts,
         item_counts=first.item_counts + second.item_counts,
         total=first.total + second.total,

@@ -44,19 +44,22 @@ def _read(folder: str, number: int, digest: str, start: int, stop: int, n_items:
 
 
 def split(splitter: Any, ratings: PartitionedRatings) -> PartitionedSplit:
-    """Divide the parts, to the row as all ratings in one place would be.
+    """Divide the parts, to the row as all ratings in one place would be, and give the undivided ones free.
 
     Raises
     ------
     SplitError
         If a part of the split would be empty, or timestamps are missing.
     """
+    if not ratings.parts:
+        raise ValueError("These ratings were split before.")
     cuts = _cuts(splitter, ratings) if splitter.divides == "keys" else None
     remote = task(_divide, returns=5)
     found = [
         remote(splitter, columns, ratings.frame, ratings.users_of(number), cuts)
         for number, columns in enumerate(ratings.parts)
     ]
+    ratings.parts.clear()
     summaries, audited = get([one[3] for one in found]), get([one[4] for one in found])
     made = [
         PartitionedRatings.of_summaries(

@@ -66,7 +66,7 @@ def cluster(folder: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
             words = ["ip", "netns", "exec", host, ray, "start", *role, f"--node-ip-address={NET}.{number}"]
             words += ["--num-cpus=1", "--object-store-memory=400000000", "--disable-usage-stats", "--block"]
             log = (folder / f"node{number}.log").open("wb")
-            nodes.append(subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True, env=OPEN))
+            nodes.append(subprocess.Popen(words, stdout=log, stderr=log, process_group=0, env=OPEN))
             while "Ray runtime started" not in (folder / f"node{number}.log").read_text():
                 if nodes[-1].poll() is not None:
                     raise SystemExit(f"The node on {host} did not start.")
@@ -89,7 +89,7 @@ def mfx(folder: Path, *words: str, host: str | None = None) -> subprocess.Popen[
     command = [*prefix, sys.executable, "-m", "mfx.cli.main", *words, "--json"]
     log = (folder / "mfx.log").open("a")
     return subprocess.Popen(
-        command, cwd=folder, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True, env=OPEN
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=log, text=True, process_group=0, env=OPEN
     )
 
 
