@@ -7,6 +7,7 @@ import importlib.util
 import itertools
 import logging
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -131,7 +132,8 @@ class RayEngine(Component):
                 "Start one: ray start --head. Where one runs that wants a token, set RAY_AUTH_MODE=token.",
             ) from error
         try:
-            yield
+            with contextlib.redirect_stdout(sys.stderr):  # Ray prints what becomes of workers
+                yield
         except ray.exceptions.RayError as error:
             reason = " ".join(str(error).split())[-300:]
             raise EngineError(f"The cluster failed: {reason}", "resume=true goes on from what was kept.") from error
