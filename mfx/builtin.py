@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from pathlib import Path
 
-ROOMS = ("data", "split", "models", "metrics", "tracking")
+ROOMS = ("data", "split", "models", "metrics", "engine", "tracking")
 
 
 def component_modules() -> list[str]:

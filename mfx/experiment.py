@@ -53,8 +53,13 @@ class Listener(Protocol):
     def stage(self, name: str) -> None:
         """Take note that a stage begins, one of `STAGES`."""
 
-    def epoch(self, number: int, of: int | None, objective: str, value: float | None) -> None:
-        """Take note that an epoch is over; `of` is the most there can be, `value` that on valid (None in a refit)."""
+    def epoch(
+        self, number: int, of: int | None, objective: str, value: float | None, spent: Mapping[str, float]
+    ) -> None:
+        """Take note that an epoch is over.
+
+        `of` is the most there can be, `value` that on valid (None in a refit), `spent` what the engine says it took.
+        """
 
 
 def announcing(listener: Listener | None) -> Callable[[str], None]:
@@ -128,11 +133,15 @@ def execute(plan: compose.Plan, directory: Path, parent: str | None = None, list
     clock, curves, code = StageClock(announcing(listener)), Curves(), environment.facts(packages=plan.packages)
     write_config(directory, plan.config)
     write_json(directory / ENVIRONMENT_FILE, code)
-    with _kept(plan, directory, parent, clock, code) as kept, _tracked(plan, directory, parent, code, kept) as tracked:
+    with (
+        _kept(plan, directory, parent, clock, code) as kept,
+        plan.engine.working(),
+        _tracked(plan, directory, parent, code, kept) as tracked,
+    ):
         with clock.stage("read"):
-            ratings = plan.dataset.load()
+            ratings = plan.engine.load(plan.dataset)
         with clock.stage("split"):
-            split = plan.splitter.split(ratings)
+            split = plan.engine.split(plan.splitter, ratings)
             facts = _describe(plan, ratings, split, tracked)
             kept.stands_on(split.fingerprint)
         with clock.stage("fit"):
@@ -181,7 +190,7 @@ def validate(plan: compose.Plan, split: Split, on_point: OnPoint) -> Validated:
         If there is no valid part, or the objective has no value on it.
     """
     clock, curves = StageClock(), Curves()
-    with clock.stage("fit"):
+    with plan.engine.working(), clock.stage("fit"):
         best = _fit(plan, split, curves, on_point, None, Checkpoint())
     with clock.stage("evaluate"):
         valid, skipped = _score(plan, plan.model, split.train, split.valid, plan.metrics)
@@ -214,8 +223,6 @@ def _tracked(
 
 def _describe(plan: compose.Plan, ratings: Ratings, split: Split, tracked: BackgroundRun) -> dict[str, float]:
     """Record what data went in and how it was divided."""
-    from mfx.split.audit import audit
-
     name = plan.config["dataset"]["name"]
     profile = {"ratings": float(len(ratings)), "users": float(ratings.n_users), "items": float(ratings.n_items)}
     about = plan.dataset.describe() if hasattr(plan.dataset, "describe") else {}
@@ -223,7 +230,7 @@ def _describe(plan: compose.Plan, ratings: Ratings, split: Split, tracked: Backg
     tracked.set_tags({f"data.{fact}": text for fact, text in about.items()})
     tracked.set_tags({"data_fingerprint": ratings.fingerprint, "split_fingerprint": split.fingerprint})
     tracked.set_tags({"split_rule": split.rule})
-    facts = {f"audit/{fact}": float(value) for fact, value in audit(split).items()}
+    facts = {f"audit/{fact}": float(value) for fact, value in plan.engine.audit(split).items()}
     tracked.log_metrics(facts)
     return facts
 
@@ -248,16 +255,17 @@ def _fit(
         point = {f"train/{name}": float(loss) for name, loss in epoch.losses.items()}
         point |= {watched: watch.scores[-1]} if watch.scores else {}
         curves.add(point)
-        on_point(epoch.number, point)
+        spent = plan.engine.spent()
+        on_point(epoch.number, {**point, **spent})
         if listener is not None:
-            listener.epoch(epoch.number, getattr(model, "epochs", None), watched, point.get(watched))
+            listener.epoch(epoch.number, getattr(model, "epochs", None), watched, point.get(watched), spent)
         kept.note("fit", model, epoch.number, over=stop, watch=watch, curves=curves)
         return stop
 
     kept.take_up("fit", plan.model, watch, curves)
     for number, point in curves.points():
         on_point(number, point)  # a tracker may not have written what an earlier process told it
-    plan.model.fit(split.train, on_epoch=on_epoch)
+    plan.engine.fit(plan.model, split.train, on_epoch)
     watch.restore_best(plan.model)
     kept.note("fit", plan.model, curves.epochs, over=True, watch=watch, curves=curves)
     return watch.best_epoch or curves.epochs
@@ -269,12 +277,12 @@ def _refit(plan: compose.Plan, split: Split, epochs: int, listener: Listener | N
 
     def on_epoch(model: Model, epoch: Epoch) -> bool:
         if listener is not None:
-            listener.epoch(epoch.number, epochs, "", None)
+            listener.epoch(epoch.number, epochs, "", None, plan.engine.spent())
         kept.note("refit", model, epoch.number, over=epoch.number == epochs)
         return epoch.number == epochs
 
     kept.take_up("refit", model)
-    return model.fit(split.train_and_valid, on_epoch=on_epoch)
+    return plan.engine.fit(model, split.train_and_valid, on_epoch)
 
 
 def _score(
@@ -283,10 +291,8 @@ def _score(
     """Evaluate; returns the values, and for metrics that do not apply the reason. An empty part has no values."""
     if not len(held_out):
         return {}, {}
-    from mfx.metrics.evaluation import evaluate
-
-    outcome = evaluate(model, seen, held_out, metrics, plan.evaluation)
-    return dict(outcome.values), dict(outcome.skipped)
+    values, skipped = plan.engine.evaluate(model, seen, held_out, metrics, plan.evaluation)
+    return dict(values), dict(skipped)
 
 
 def _require(objective: str, values: Mapping[str, float], skipped: Mapping[str, str]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
@@ -24,6 +25,8 @@ FloatArray: TypeAlias = NDArray[np.float32]
 DoubleArray: TypeAlias = NDArray[np.float64]
 BoolArray: TypeAlias = NDArray[np.bool_]
 AnyArray: TypeAlias = NDArray[Any]
+PartColumns: TypeAlias = tuple[IndexArray, IndexArray, FloatArray, PointerArray | None]
+"""Users, items, values and timestamps of some ratings, in canonical order."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -382,7 +385,10 @@ def _timestamps(ratings: Ratings) -> PointerArray:
 
 @runtime_checkable
 class Dataset(Protocol):
-    """A source of ratings."""
+    """A source of ratings.
+
+    One that is kept in parts may have a method ``parts()`` as well, for engines (see `mfx.data.partitioned.Parts`).
+    """
 
     def load(self) -> Ratings:
         """Read the ratings.
@@ -397,7 +403,13 @@ class Dataset(Protocol):
 
 @runtime_checkable
 class Splitter(Protocol):
-    """A rule that divides ratings into train, valid and test."""
+    """A rule that divides ratings into train, valid and test.
+
+    One that can divide parts of a data set apart says how: ``divides = "users"`` with methods ``labels(ratings)``, in
+    which no user's labels depend on another's ratings; or ``"keys"`` with ``keys(ratings)`` and ``ranks(count)``, the
+    ratings of the smallest keys going to test, the next to valid. Both have ``rule()`` and ``empty()``; see
+    `mfx.split.temporal` and `mfx.split.random`.
+    """
 
     def split(self, ratings: Ratings) -> Split:
         """Divide the ratings, whatever the order in which their rows were read.
@@ -479,6 +491,55 @@ class Metric(Protocol):
 
     def value(self, outcome: Any) -> float:
         """Compute the metric from the outcome of the kind it needs (see `mfx.metrics.outcomes`)."""
+        ...
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """What fits a model: this process, or a cluster.
+
+    A model whose class says ``rows_elsewhere = True`` makes its rows with ``self.layouts(train)``; an engine puts its
+    own function in that place, and the rows it returns (`mfx.solver.elsewhere.RowsElsewhere`) are solved by it.
+    """
+
+    def check(self, dataset: Dataset, splitter: Splitter, model: Model, metrics: Mapping[str, Metric]) -> None:
+        """Refuse components that it has no support for; called before data is read.
+
+        Raises
+        ------
+        MFXError
+            In one line, what cannot be done and what to choose instead.
+        """
+        ...
+
+    def working(self) -> AbstractContextManager[None]:
+        """Have at hand what fits need, while the block lasts."""
+        ...
+
+    def load(self, dataset: Dataset) -> Ratings:
+        """Read a data set, or have it read: what it returns may stand for ratings that lie elsewhere."""
+        ...
+
+    def split(self, splitter: Splitter, ratings: Ratings) -> Split:
+        """Divide what `load` returned."""
+        ...
+
+    def audit(self, split: Split) -> Mapping[str, float]:
+        """Return what `mfx.audit` finds in what `split` returned."""
+        ...
+
+    def fit(self, model: Model, train: Ratings, on_epoch: OnEpoch | None) -> Model:
+        """Fit the model and return it."""
+        ...
+
+    def evaluate(
+        self, model: Model, seen: Ratings, held_out: Ratings, metrics: Mapping[str, Metric], settings: Any
+    ) -> tuple[Mapping[str, float], Mapping[str, str]]:
+        """Score held-out ratings; return values by metric, and for metrics that have none the reason."""
+        ...
+
+    def spent(self) -> Mapping[str, float]:
+        """Return what the epoch since the last call took, by names such as ``seconds/epoch_wait``, for the tracker."""
         ...
 
 

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from mfx.errors import MFXError, PluginError, UnknownName, did_you_mean
 from mfx.settings import check_names, settings_of
 
-KINDS = ("dataset", "split", "model", "metric", "tracking")
+KINDS = ("dataset", "split", "model", "metric", "engine", "tracking")
 GROUP = "mfx.plugins"
 SWITCH = "MFX_PLUGINS"
 
@@ -30,6 +30,7 @@ _DUTIES = {
     "split": ("split",),
     "model": ("fit", "score_users", "score_pairs", "predicts", "objective"),
     "metric": ("value", "needs", "higher_is_better"),
+    "engine": ("check", "working", "load", "split", "audit", "fit", "evaluate", "spent"),
     "tracking": ("start",),
 }
 _CHOICES = {"predicts": ("ratings", "ranking"), "needs": ("ratings", "lists", "ranks")}
@@ -96,7 +97,7 @@ def register(kind: str, name: str) -> Callable[[C], C]:
 
     Parameters
     ----------
-    kind : {"dataset", "split", "model", "metric", "tracking"}
+    kind : {"dataset", "split", "model", "metric", "engine", "tracking"}
         What the component is.
     name : str
         What a person types, as in ``mfx model=NAME``: letters, digits and underscores.
@@ -261,7 +262,7 @@ def available(kind: str | None = None) -> list[Entry]:
 
     Parameters
     ----------
-    kind : {"dataset", "split", "model", "metric", "tracking"}, optional
+    kind : {"dataset", "split", "model", "metric", "engine", "tracking"}, optional
         Of this kind only.
 
     Returns
@@ -297,7 +298,7 @@ def create(kind: str, name: str, settings: Mapping[str, Any] | None = None) -> A
 
     Parameters
     ----------
-    kind : {"dataset", "split", "model", "metric", "tracking"}
+    kind : {"dataset", "split", "model", "metric", "engine", "tracking"}
         What it is.
     name : str
         As registered.

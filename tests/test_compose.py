@@ -29,7 +29,13 @@ def test_defaults_are_those_of_the_classes_and_the_seed_reaches_every_component(
 
 
 def test_keys_come_in_the_order_of_the_flow(plan):
-    assert [key for key in plan().config if key in registry.KINDS] == ["dataset", "split", "model", "tracking"]
+    assert [key for key in plan().config if key in registry.KINDS] == [
+        "dataset",
+        "split",
+        "model",
+        "engine",
+        "tracking",
+    ]
 
 
 def test_components_get_the_composed_settings(plan):

@@ -319,7 +319,7 @@ def test_epochs_and_stages_are_told(toy, tmp_path):
         def stage(self, name):
             self.told.append(name)
 
-        def epoch(self, number, of, objective, value):
+        def epoch(self, number, of, objective, value, spent):
             self.told.append((number, of, objective, value is None))
 
     plan = compose.build(compose.compose([*toy.choices, "model.epochs=2"]))

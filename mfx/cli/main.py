@@ -17,6 +17,8 @@ MFX: an experiment framework for matrix-factorisation recommenders.
   mfx sweep [CHOICE=NAME ...] [SETTING=RANGE ...] [sweep.SETTING=VALUE ...]
                                               search for the best settings: at random, then on a grid
   mfx explore [dataset=NAME] [split=NAME]     look at a data set: figures and one page, before any model
+  mfx data partition [dataset=NAME] to=DIR [parts=16]
+                                              a data set in parts, for fits on more than one machine
   mfx list [KIND] [--json]                    components, their settings, defaults and search ranges; presets
   mfx compare RUN RUN ...                     finished runs side by side, with paired tests and figures
   mfx report RUN ... | STUDY                  finished runs or a study as one page that needs no network
@@ -29,8 +31,8 @@ MFX: an experiment framework for matrix-factorisation recommenders.
   mfx new plugin NAME                         make a package with a model of your own and its tests
   mfx doctor                                  plugins found, plugins that are broken and why, the environment
 
-Choices, in the order of the flow: dataset, split, model, tracking. Settings: model.factors=20, seed=3, refit=false,
-metrics=[rmse,ndcg@10], objective=ndcg@10, early_stopping.patience=3, experiment_name=mine, run_name=first.
+Choices, in the order of the flow: dataset, split, model, engine, tracking. Settings: model.factors=20, seed=3,
+refit=false, metrics=[rmse,ndcg@10], objective=ndcg@10, early_stopping.patience=3, experiment_name=mine, run_name=first.
 resume=true goes on with a run that was cut off; checkpoint_minutes=10 says how often the state of a fit is kept.
 
   mfx model=als split=random model.factors=20
@@ -53,6 +55,7 @@ Options:
 
 COMMANDS = (
     "compare",
+    "data",
     "doctor",
     "explain",
     "explore",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mfx.experiment import Listener
@@ -42,10 +42,12 @@ class _Bar:
     def stage(self, name: str) -> None:
         self._update(name, 0, None)
 
-    def epoch(self, number: int, of: int | None, objective: str, value: float | None) -> None:
+    def epoch(
+        self, number: int, of: int | None, objective: str, value: float | None, spent: Mapping[str, float]
+    ) -> None:
         stage = self._text.partition(" ")[0]
         now = "" if value is None else f" {objective} {value:.4f}"
-        self._update(f"{stage} epoch {number}{now}", number, of)
+        self._update(f"{stage} epoch {number}{now}{_speed(spent)}", number, of)
 
     def stop(self) -> None:
         self._timer.cancel()
@@ -75,3 +77,10 @@ class _Bar:
     def _show(self) -> None:
         description = f"{self._title}: {self._text}"
         self._progress.update(self._task, description=description, completed=self._done, total=self._of)
+
+
+def _speed(spent: Mapping[str, float]) -> str:
+    """Say how fast the workers of an engine are and how many, where there are any."""
+    if "engine/workers" not in spent:
+        return ""
+    return f" · {spent['engine/rows_per_second']:,.0f} rows/s, {spent['engine/workers']:.0f} workers"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mfx import registry
 from mfx.compose import complaints, nodes
 from mfx.errors import MetricError, SettingError, did_you_mean
-from mfx.interfaces import Dataset, Metric, Model, Splitter, Tracker
+from mfx.interfaces import Dataset, Engine, Metric, Model, Splitter, Tracker
 from mfx.models.early_stopping import EarlyStopping
 from mfx.settings import settings_of
 
@@ -46,6 +46,7 @@ class Plan:
     evaluation: EvaluationSettings
     early_stopping: EarlyStopping
     refit: bool
+    engine: Engine
     tracker: Tracker
     resume: bool = False
     checkpoint_minutes: float = 10.0
@@ -102,6 +103,7 @@ def build(config: Any) -> Plan:
     objective = full_name(plain["objective"] or made["model"].objective)
     metrics = _metrics(plain["metrics"], objective, plain["evaluation"])
     _check_objective(objective, metrics[objective], plain["model"]["name"], made["model"])
+    made["engine"].check(made["dataset"], made["split"], made["model"], metrics)
     evaluation = _evaluation(plain["evaluation"])
     names = {name: under_protocol(name, metric, evaluation) for name, metric in metrics.items()}
     return Plan(
@@ -114,6 +116,7 @@ def build(config: Any) -> Plan:
         evaluation=evaluation,
         early_stopping=EarlyStopping(**plain["early_stopping"]),
         refit=plain["refit"],
+        engine=made["engine"],
         tracker=made["tracking"],
         resume=resume,
         checkpoint_minutes=checkpoint_minutes,
@@ -130,6 +133,7 @@ def complete(config: Any) -> dict[str, Any]:
 
     raw = OmegaConf.to_container(config, resolve=False) if OmegaConf.is_config(config) else dict(config)
     assert isinstance(raw, dict)
+    raw.setdefault("engine", {"name": "local"})  # configurations of runs made before there were engines
     _refuse_targets(raw)
     schema = nodes.typed(nodes.root_class())
     for group in nodes.GROUPS:

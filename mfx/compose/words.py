@@ -28,7 +28,7 @@ def command(config: Mapping[str, Any], own: Path) -> str:
     """
     words = ["mfx"]
     for group in nodes.GROUPS:
-        if group != "tracking":
+        if group != "tracking" and (group, config[group]["name"]) != ("engine", "local"):
             words += _group(group, config[group], int(config["seed"]), own)
     root = _plain(nodes.typed(nodes.root_class())) | _scalars(own / "config.yaml")
     for name, value in config.items():

@@ -53,7 +53,7 @@ def read_cached(path: Path) -> tuple[Ratings, dict[str, int]] | None:
     """
     try:
         columns, meta = read_columns(path)
-        return _unpack(columns, meta), {str(k): int(v) for k, v in meta["dropped"].items()}
+        return unpack(columns, meta), {str(k): int(v) for k, v in meta["dropped"].items()}
     except FileNotFoundError:
         return None
     except (DamagedFile, DataError, OSError, KeyError, ValueError, TypeError) as error:
@@ -63,14 +63,15 @@ def read_cached(path: Path) -> tuple[Ratings, dict[str, int]] | None:
 
 def write_cached(path: Path, ratings: Ratings, dropped: Mapping[str, int]) -> None:
     """Keep ratings for the next read; a cache folder that cannot be written is reported, nothing more."""
-    columns, meta = _pack(ratings)
+    columns, meta = pack(ratings)
     try:
         write_columns(path, columns, {**meta, "dropped": dict(dropped)})
     except OSError as error:
         log.warning("The cache file %s cannot be written (%s); the next read will be as slow.", path, error)
 
 
-def _pack(ratings: Ratings) -> tuple[dict[str, AnyArray], dict[str, Any]]:
+def pack(ratings: Ratings) -> tuple[dict[str, AnyArray], dict[str, Any]]:
+    """Return ratings and their catalogue as arrays, and what else JSON holds."""
     catalogue = ratings.catalogue
     columns: dict[str, AnyArray] = {"users": ratings.users, "items": ratings.items, "values": ratings.values}
     if ratings.timestamps is not None:
@@ -105,7 +106,8 @@ def _pack(ratings: Ratings) -> tuple[dict[str, AnyArray], dict[str, Any]]:
     return columns, meta
 
 
-def _unpack(columns: dict[str, AnyArray], meta: Mapping[str, Any]) -> Ratings:
+def unpack(columns: dict[str, AnyArray], meta: Mapping[str, Any]) -> Ratings:
+    """Put ratings together again that `pack` took apart."""
     full = {name: _decode(column) if name in meta["text"] else column for name, column in columns.items()}
 
     def blocks(side: str) -> dict[str, Features]:

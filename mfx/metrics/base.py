@@ -70,6 +70,8 @@ class ListMetric(Component):
 class RelevanceMetric(ListMetric):
     """A metric of which of the first k places hold relevant items."""
 
+    mean_of_users: ClassVar[bool] = True
+
     @abstractmethod
     def score(self, outcome: ListOutcome) -> DoubleArray:
         """Return the metric of each user; entries of users without relevant items are not looked at."""

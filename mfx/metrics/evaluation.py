@@ -87,6 +87,14 @@ def evaluate(
     settings = EvaluationSettings() if settings is None else settings
     _check(seen, held_out, metrics)
     check_protocol(metrics, settings)
+    users, outcomes = outcomes_of(model, seen, held_out, metrics, settings)
+    return _measure(model, metrics, outcomes, users)
+
+
+def outcomes_of(
+    model: Model, seen: Ratings, held_out: Ratings, metrics: Mapping[str, Metric], settings: EvaluationSettings
+) -> tuple[IndexArray, dict[str, Any]]:
+    """Return the users with held-out ratings, and what the metrics are computed from, by what they need."""
     counts = held_out.user_counts
     users = np.flatnonzero(counts).astype(np.int32)
     needs = {metric.needs for metric in metrics.values()}
@@ -101,7 +109,7 @@ def evaluate(
         relevant = find_relevant(held_out, users, settings.relevance_threshold)
         asked = (min(depth, held_out.n_items), "ranks" in needs)
         outcomes |= rank(model, seen, held_out, users, relevant, settings, *asked)
-    return _measure(model, metrics, outcomes, users)
+    return users, outcomes
 
 
 def _check(seen: Ratings, held_out: Ratings, metrics: Mapping[str, Metric]) -> None:
@@ -118,7 +126,7 @@ def _measure(model: Model, metrics: Mapping[str, Metric], outcomes: Mapping[str,
     result = Evaluation({}, {}, users, {})
     for name, metric in metrics.items():
         if metric.needs not in outcomes:
-            result.skipped[name] = f"{type(model).__name__} ranks and predicts no ratings"
+            result.skipped[name] = no_ratings(model)
             continue
         try:
             value = value_of(metric, outcomes[metric.needs], users)
@@ -133,6 +141,11 @@ def _measure(model: Model, metrics: Mapping[str, Metric], outcomes: Mapping[str,
         if single is not None:
             result.per_user[name] = single
     return result
+
+
+def no_ratings(model: Model) -> str:
+    """Say why a metric of ratings has no value."""
+    return f"{type(model).__name__} ranks and predicts no ratings"
 
 
 def _rank(

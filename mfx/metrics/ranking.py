@@ -144,6 +144,7 @@ class AUC(Component):
 
     needs: ClassVar[Literal["ranks"]] = "ranks"
     higher_is_better: ClassVar[bool] = True
+    mean_of_users: ClassVar[bool] = True
 
     def per_user(self, outcome: RankOutcome) -> DoubleArray:
         """Return the area of each user, float64, shape (users,); NaN where it is not defined."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -30,6 +31,14 @@ class RMSE(Component):
         """Return the error over all ratings; users count by their number of ratings."""
         return float(np.sqrt(np.mean(_errors(outcome) ** 2)))
 
+    def sums(self, outcome: RatingOutcome) -> tuple[float, float]:
+        """Return the sum of squared errors and the number of ratings."""
+        return float(np.sum(_errors(outcome) ** 2)), float(outcome.actual.size)
+
+    def of_sums(self, total: float, weight: float) -> float:
+        """Return the error over the ratings of several outcomes, from what `sums` returned of them, added up."""
+        return math.sqrt(total / weight)
+
     def per_user(self, outcome: RatingOutcome) -> DoubleArray:
         """Return the error over the ratings of each user, float64, shape (users,)."""
         return np.sqrt(sum_per_user(_errors(outcome) ** 2, outcome.indptr) / np.diff(outcome.indptr))
@@ -46,6 +55,14 @@ class MAE(Component):
     def value(self, outcome: RatingOutcome) -> float:
         """Return the error over all ratings; users count by their number of ratings."""
         return float(np.mean(np.abs(_errors(outcome))))
+
+    def sums(self, outcome: RatingOutcome) -> tuple[float, float]:
+        """Return the sum of absolute errors and the number of ratings."""
+        return float(np.sum(np.abs(_errors(outcome)))), float(outcome.actual.size)
+
+    def of_sums(self, total: float, weight: float) -> float:
+        """Return the error over the ratings of several outcomes, from what `sums` returned of them, added up."""
+        return total / weight
 
     def per_user(self, outcome: RatingOutcome) -> DoubleArray:
         """Return the error over the ratings of each user, float64, shape (users,)."""

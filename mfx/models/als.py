@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from mfx.interfaces import DoubleArray, FloatArray
 from mfx.models.least_squares import LARGEST_PENALTY, LeastSquaresModel
@@ -51,6 +51,8 @@ class ALS(LeastSquaresModel):
     item_reg: float | None = setting(None, ge=0.0, le=LARGEST_PENALTY)
     solver: str = setting("auto", choices=("auto", "cholesky", "cg"))
     cg_steps: int = setting(3, ge=1)
+
+    rows_elsewhere: ClassVar[bool] = True
 
     @property
     def rank(self) -> int:

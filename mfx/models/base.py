@@ -82,7 +82,7 @@ class Recommender(Component, abc.ABC):
         """
         if not len(train):
             raise ModelError(f"{self.name} cannot be fitted: there are no ratings.")
-        self.set_context(train.catalogue, train.scale, Seen(train.user_indptr, train.items, train.item_counts))
+        self.set_context(train.catalogue, train.scale, Seen.of_ratings(train))
         self.learn(train, on_epoch)
         self._left_off = None
         self._check_state()
@@ -189,6 +189,11 @@ class Recommender(Component, abc.ABC):
         index = np.arange(self.catalogue_.n_users, dtype=np.int32) if users is None else self.known_users(users)
         allowed = self.allowed_items(min_ratings, among)
         seen = self.seen_ if exclude_seen else None
+        if seen is not None and not seen.kept:
+            raise ModelError(
+                f"This {self.name} was fitted on a partitioned data set, with which lies what users rated.",
+                "Use exclude_seen=False, or fold_in with the user's ratings.",
+            )
         product = self.score_product(index, bias_weight)
         if product is not None and product.is_finite():
             items, scores = best_of_product(product, k, allowed, seen, index)

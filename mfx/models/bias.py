@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from mfx.models.least_squares import LeastSquaresModel
 from mfx.registry import register
@@ -19,3 +20,5 @@ class Bias(LeastSquaresModel):
     """
 
     epochs: int = setting(15, ge=1)
+
+    rows_elsewhere: ClassVar[bool] = True

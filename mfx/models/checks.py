@@ -77,8 +77,13 @@ def seen_of(catalogue: Catalogue, indptr: AnyArray, items: AnyArray, counts: Any
         If the arrays do not fit each other and the catalogue.
     """
     index = inside(items, catalogue.n_items, "seen/items")
-    pointers = rows_of(indptr, index.size, catalogue.n_users, "seen")
     times = array_of(counts, "seen/item_counts", np.int64, (catalogue.n_items,))
+    elsewhere = not index.size and times.any()  # with the parts of a data set
+    pointers = rows_of(indptr, int(times.sum()) if elsewhere else index.size, catalogue.n_users, "seen")
+    if elsewhere:
+        if times.min() < 0:
+            raise ModelError("seen/item_counts hold a negative number.")
+        return Seen(pointers, index, times)
     # Each row is in increasing order; a step down is allowed where a new row starts.
     falls = np.flatnonzero(np.diff(index) < 0) + 1
     if not np.isin(falls, pointers).all():

@@ -78,6 +78,7 @@ class GenreALS(ALS):
     pooling: str = setting("mean", choices=("mean", "sum"))
     genre_update: str = setting("ratings", choices=("ratings", "factors"))
 
+    rows_elsewhere: ClassVar[bool] = True
     state_names: ClassVar[tuple[str, ...]] = (*ALS.state_names, "item_map_", "user_map_")
 
     def __post_init__(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -56,6 +56,8 @@ class LeastSquaresModel(FactorModel):
 
     predicts: ClassVar[Literal["ratings", "ranking"]] = "ratings"
     objective: ClassVar[str] = "rmse"
+    rows_elsewhere: ClassVar[bool] = False
+    """Whether a fit may get rows that lie with the workers of an engine. Each class answers for itself alone."""
 
     @property
     def rank(self) -> int:
@@ -78,7 +80,7 @@ class LeastSquaresModel(FactorModel):
 
     def learn(self, train: Ratings, on_epoch: OnEpoch | None) -> None:
         """Alternate between the sides until the epochs are over or the callback stops the fit."""
-        by_user, by_item = layouts(train)
+        by_user, by_item = self.layouts(train)
         self.start(train)
         for number in self.passes(self.epochs):
             on_the_way = self.update_items(by_item) or {}
@@ -92,6 +94,10 @@ class LeastSquaresModel(FactorModel):
                 )
             if on_epoch is not None and on_epoch(self, Epoch(number, losses)):
                 break
+
+    def layouts(self, train: Ratings) -> tuple[Any, Any]:
+        """Return the rows of users and of items; an engine puts a function of its own in this place for a fit."""
+        return layouts(train)
 
     def start(self, train: Ratings) -> None:
         """Set the tables before the first epoch: small random user factors, everything else zero."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mfx.interfaces import AnyArray, BoolArray, Catalogue, FloatArray, IndexArray, PointerArray
+from mfx.interfaces import AnyArray, BoolArray, Catalogue, FloatArray, IndexArray, PointerArray, Ratings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,6 +32,17 @@ class Seen:
     indptr: PointerArray
     items: IndexArray
     item_counts: PointerArray
+
+    @classmethod
+    def of_ratings(cls, train: Ratings) -> Seen:
+        """Take note of ratings; where they lie elsewhere, in parts, of how many each user has and of no items."""
+        items = getattr(train, "items", None)
+        return cls(train.user_indptr, np.zeros(0, np.int32) if items is None else items, train.item_counts)
+
+    @property
+    def kept(self) -> bool:
+        """Whether the items are here, and not with the parts of a data set."""
+        return bool(self.items.size == self.indptr[-1])
 
     def of(self, user: int) -> IndexArray:
         """Return the items that a user index has seen."""

@@ -18,16 +18,18 @@ Every row is solved by one thread from start to end, so results do not depend on
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mfx.interfaces import DoubleArray, FloatArray, IndexArray, PointerArray
 from mfx.solver.conjugate import descend_blocks
+from mfx.solver.elsewhere import RowsElsewhere
 from mfx.solver.layout import SparseRows, balanced_blocks
-from mfx.solver.row_kernels import pack, solve_blocks, solve_profiles, sum_outer
+from mfx.solver.packed import PackedTable
+from mfx.solver.row_kernels import solve_blocks, solve_profiles, sum_outer
 from mfx.solver.vectors import width_of
 
 if TYPE_CHECKING:
@@ -77,6 +79,10 @@ class Prior:
 
     centres: FloatArray
     weights: FloatArray
+
+    def of_rows(self, start: int, stop: int) -> Prior:
+        """Return the pull of some of the rows."""
+        return Prior(self.centres[start:stop], self.weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,10 +146,16 @@ class Profiles:
             own=np.ascontiguousarray(features[:, columns].toarray()),
         )
 
+    def of_rows(self, start: int, stop: int) -> Profiles:
+        """Return the profiles of some of the rows."""
+        of_row = self.of_row[start:stop]
+        order = np.argsort(of_row, kind="stable")
+        return replace(self, of_row=of_row, order=order, own=self.own[start:stop])
+
 
 def solve_rows(
-    rows: SparseRows,
-    other: FloatArray,
+    rows: SparseRows | RowsElsewhere,
+    other: FloatArray | PackedTable,
     out: FloatArray,
     ridge: Ridge,
     *,
@@ -162,9 +174,9 @@ def solve_rows(
 
     Parameters
     ----------
-    rows : SparseRows
+    rows : SparseRows or RowsElsewhere
         Observed targets; columns index the rows of `other`.
-    other : float32 array, shape (columns, factors + 1)
+    other : float32 array, shape (columns, factors + 1), or PackedTable
         The other side's table, held fixed.
     out : float32 array, shape (rows, factors + 1)
         This side's table, overwritten. A row without ratings takes the minimiser of its penalty.
@@ -193,6 +205,9 @@ def solve_rows(
     ValueError
         If confidence, base, scales or noise have the wrong shape, or the ridge is per count and scales are given too.
     """
+    if isinstance(rows, RowsElsewhere):
+        by_row = {"prior": prior, "scales": scales, "noise": noise}
+        return _solve_elsewhere(solve_rows, rows, other, out, ridge, offset, confidence, by_row, base=base)
     minima = np.empty(rows.n_rows, dtype=np.float64)
     problem = _problem(rows, other, ridge, offset, prior, confidence, base, scales)
     solve_blocks(_blocks(rows, other), out, minima, *(*problem, _checked_noise(noise, out)))
@@ -200,8 +215,8 @@ def solve_rows(
 
 
 def descend_rows(
-    rows: SparseRows,
-    other: FloatArray,
+    rows: SparseRows | RowsElsewhere,
+    other: FloatArray | PackedTable,
     out: FloatArray,
     ridge: Ridge,
     *,
@@ -236,6 +251,10 @@ def descend_rows(
     ValueError
         If confidence, base or scales have the wrong shape, or the ridge is per count and scales are given too.
     """
+    if isinstance(rows, RowsElsewhere):
+        by_row = {"prior": prior, "scales": scales}
+        shared = {"base": base, "steps": steps}
+        return _solve_elsewhere(descend_rows, rows, other, out, ridge, offset, confidence, by_row, **shared)
     objectives = np.empty(rows.n_rows, dtype=np.float64)
     problem = _problem(rows, other, ridge, offset, prior, confidence, base, scales)
     descend_blocks(_blocks(rows, other), out, objectives, steps, *problem)
@@ -243,14 +262,15 @@ def descend_rows(
 
 
 def solve_rows_and_accumulate(
-    rows: SparseRows,
-    other: FloatArray,
+    rows: SparseRows | RowsElsewhere,
+    other: FloatArray | PackedTable,
     out: FloatArray,
     ridge: Ridge,
     profiles: Profiles,
     *,
     offset: float = 0.0,
     prior: Prior | None = None,
+    n_partial: int | None = None,
 ) -> tuple[DoubleArray, DoubleArray]:
     """Solve every row and sum ``g g^T (x) X^T X`` over the rows: g the row's features, X its gathered rows.
 
@@ -264,6 +284,8 @@ def solve_rows_and_accumulate(
         As in `solve_rows`.
     profiles : Profiles
         Features of the rows.
+    n_partial : int, optional
+        How many sums are made beside each other and added at the end; by default what the threads of a process use.
 
     Returns
     -------
@@ -272,9 +294,14 @@ def solve_rows_and_accumulate(
     curvature : float64 array, shape (features * (factors + 1), features * (factors + 1))
         Symmetric, both triangles filled.
     """
+    if isinstance(rows, RowsElsewhere):
+        by_row = {"profiles": profiles, "prior": prior}
+        shared = {"ridge": ridge, "offset": offset, "n_partial": 1}
+        found = rows.run(solve_rows_and_accumulate, _table(other), out, offset=offset, by_row=by_row, shared=shared)
+        return np.concatenate([minima for minima, _ in found]), sum(partial for _, partial in found)
     size = profiles.n_features * other.shape[1]
     # Partial sums bound the memory and fix the order of addition, whatever the number of threads.
-    n_partial = int(np.clip((64 << 20) // max(8 * size * size, 1), 2, 16))
+    n_partial = n_partial or int(np.clip((64 << 20) // max(8 * size * size, 1), 2, 16))
     lengths = rows.counts[profiles.order]
     ordered = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
     bounds = balanced_blocks(ordered, n_partial, row_cost=float(other.shape[1]))
@@ -324,7 +351,33 @@ def gramian(table: FloatArray, weight: float = 1.0) -> FloatArray:
     return base
 
 
-def _blocks(rows: SparseRows, other: FloatArray) -> PointerArray:
+def _solve_elsewhere(
+    function: Callable[..., DoubleArray],
+    rows: RowsElsewhere,
+    other: FloatArray | PackedTable,
+    out: FloatArray,
+    ridge: Ridge,
+    offset: float,
+    confidence: FloatArray | None,
+    by_row: Mapping[str, Any],
+    **shared: Any,
+) -> DoubleArray:
+    """Run `solve_rows` or `descend_rows` on blocks that lie elsewhere."""
+    if confidence is not None:
+        raise ValueError("Confidences belong to entries, and those of rows elsewhere lie with their blocks.")
+    shared |= {"ridge": ridge, "offset": offset}
+    starts = function is descend_rows
+    found = rows.run(function, _table(other), out, offset=offset, starts=starts, by_row=by_row, shared=shared)
+    return np.concatenate(found)
+
+
+def _table(other: FloatArray | PackedTable) -> FloatArray:
+    if isinstance(other, PackedTable):
+        raise ValueError("Rows elsewhere want the table itself: it is packed where they are.")
+    return other
+
+
+def _blocks(rows: SparseRows, other: FloatArray | PackedTable) -> PointerArray:
     """Cut the rows into blocks of about equal work."""
     n_blocks = max(1, min(rows.n_rows, 64 + int(rows.indptr[-1] // 65536)))
     return balanced_blocks(rows.indptr, n_blocks, row_cost=float(other.shape[1]))
@@ -340,7 +393,7 @@ def _checked_noise(noise: FloatArray | None, out: FloatArray) -> FloatArray:
 
 def _problem(
     rows: SparseRows,
-    other: FloatArray,
+    other: FloatArray | PackedTable,
     ridge: Ridge,
     offset: float,
     prior: Prior | None,
@@ -361,15 +414,15 @@ def _problem(
         if scales is not None:
             raise ValueError("A ridge per count has scales of its own, so no others can be given.")
         scales = np.maximum(rows.counts, 1).astype(np.float32)
-    packed = np.empty((len(other), width_of(n_columns - 1)), dtype=np.float32)
-    shifts = np.empty(len(other), dtype=np.float32)
-    pack(other, np.float32(offset), packed, shifts)
+    packed = other if isinstance(other, PackedTable) else PackedTable.of(other, offset)
+    if packed.offset != offset:
+        raise ValueError(f"The table was packed with offset {packed.offset}, not {offset}.")
     return (
         rows.indptr,
         rows.indices,
         rows.values,
-        packed,
-        shifts,
+        packed.rows,
+        packed.shifts,
         np.float32(1.0 if ridge.with_bias else 0.0),
         ridge.weights(n_columns - 1),
         _NO_ENTRIES if scales is None else scales.astype(np.float32, copy=False),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypedDict
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +14,14 @@ TRAIN, VALID, TEST = np.int8(0), np.int8(1), np.int8(2)
 ASIDE = np.int8(3)
 
 Labels = NDArray[np.int8]
+
+
+class Emptiness(TypedDict):
+    """What to do about empty parts."""
+
+    more_test: str
+    more_valid: str
+    no_valid: bool
 
 
 def build(
@@ -41,13 +51,28 @@ def build(
     """
     train, valid, test = (ratings.take(labels == part) for part in (TRAIN, VALID, TEST))
     where = f"split '{splitter}' of {len(ratings):,} ratings of '{ratings.name}'"
-    if not len(test):
-        raise SplitError(f"{where}: the test part is empty.", more_test)
-    if not len(train):
-        raise SplitError(f"{where}: the train part is empty.", "Lower the share of test and valid, or use more data.")
-    if not len(valid) and not no_valid:
-        raise SplitError(f"{where}: the valid part is empty.", more_valid)
+    refuse_empty(
+        len(train), len(valid), len(test), where, more_test=more_test, more_valid=more_valid, no_valid=no_valid
+    )
     return Split(train, valid, test, rule)
+
+
+def refuse_empty(
+    train: int, valid: int, test: int, where: str, *, more_test: str, more_valid: str, no_valid: bool
+) -> None:
+    """Refuse parts without ratings; `where` says of which split, the rest is as in `build`.
+
+    Raises
+    ------
+    SplitError
+        If a part is empty, and not on purpose.
+    """
+    if not test:
+        raise SplitError(f"{where}: the test part is empty.", more_test)
+    if not train:
+        raise SplitError(f"{where}: the train part is empty.", "Lower the share of test and valid, or use more data.")
+    if not valid and not no_valid:
+        raise SplitError(f"{where}: the valid part is empty.", more_valid)
 
 
 def require_ratings(ratings: Ratings, splitter: str) -> None:

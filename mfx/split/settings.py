@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mfx.interfaces import Ratings, Split
 from mfx.settings import Component, setting
-from mfx.split.parts import Labels, build
+from mfx.split.parts import Emptiness, Labels, build
 
 MORE_VALID = "Raise split.valid_fraction, or set split.valid_fraction=0 to go without early stopping."
 
@@ -27,12 +27,12 @@ class SharesSplitter(Component):
     valid_fraction: float = setting(0.1, ge=0, lt=1)
 
     def _build(self, ratings: Ratings, labels: Labels, rule: str) -> Split:
-        return build(
-            ratings,
-            labels,
-            rule,
-            splitter=getattr(type(self), "name", type(self).__name__),
-            more_test="Raise split.fraction, or use more data.",
-            more_valid=MORE_VALID,
-            no_valid=self.valid_fraction == 0,
-        )
+        return build(ratings, labels, rule, splitter=getattr(type(self), "name", type(self).__name__), **self.empty())
+
+    def empty(self) -> Emptiness:
+        """Say what an empty part means, as `mfx.split.parts.refuse_empty` asks it."""
+        return {
+            "more_test": "Raise split.fraction, or use more data.",
+            "more_valid": MORE_VALID,
+            "no_valid": self.valid_fraction == 0,
+        }

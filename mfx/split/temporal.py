@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from mfx.interfaces import Ratings, Split
 from mfx.registry import register
-from mfx.split.parts import require_timestamps
+from mfx.split.parts import Labels, require_timestamps
 from mfx.split.settings import SharesSplitter
 from mfx.split.shares import floor_share
 
@@ -20,6 +21,8 @@ class TemporalSplit(SharesSplitter):
     `global_temporal` rules that out.
     """
 
+    divides: ClassVar[str] = "users"
+
     def split(self, ratings: Ratings) -> Split:
         """Sort each user's n ratings by timestamp and item id; test gets the last ⌊fraction·n⌋.
 
@@ -30,14 +33,20 @@ class TemporalSplit(SharesSplitter):
         SplitError
             If a part would be empty, or timestamps are missing.
         """
+        return self._build(ratings, self.labels(ratings), self.rule())
+
+    def labels(self, ratings: Ratings) -> Labels:
+        """Say of each rating in which part it is; other users' ratings make no difference."""
         from mfx.solver.segments import label_tails
 
         timestamps = require_timestamps(ratings, "temporal")
         test = floor_share(self.fraction, ratings.user_counts)
         valid = floor_share(self.valid_fraction, ratings.user_counts - test)
-        labels = label_tails(ratings.user_indptr, timestamps, test, valid)
-        rule = (
+        return label_tails(ratings.user_indptr, timestamps, test, valid)
+
+    def rule(self) -> str:
+        """Say in a line how the parts are made."""
+        return (
             f"temporal per user: the last {self.fraction} of each user's ratings to test, the last "
             f"{self.valid_fraction} of the rest to valid, each rounded down; equal timestamps in order of item id"
         )
-        return self._build(ratings, labels, rule)

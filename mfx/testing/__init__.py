@@ -23,10 +23,14 @@ except ImportError as _error:
     raise MFXError("mfx.testing needs pytest, which is not installed.", "Run pip install pytest.") from _error
 
 pytest.register_assert_rewrite(
-    *(f"mfx.testing.{name}" for name in ("component", "dataset", "metric", "model", "recommender", "split", "tracker"))
+    *(
+        f"mfx.testing.{name}"
+        for name in ("component", "dataset", "engine", "metric", "model", "recommender", "split", "tracker")
+    )
 )
 
 from mfx.testing.dataset import DatasetContract  # noqa: E402 - assertions must be rewritten before they are imported
+from mfx.testing.engine import EngineContract  # noqa: E402
 from mfx.testing.metric import MetricContract  # noqa: E402
 from mfx.testing.model import ModelContract  # noqa: E402
 from mfx.testing.samples import planted_ratings  # noqa: E402
@@ -35,6 +39,7 @@ from mfx.testing.tracker import TrackerContract  # noqa: E402
 
 __all__ = [
     "DatasetContract",
+    "EngineContract",
     "MetricContract",
     "ModelContract",
     "SplitContract",

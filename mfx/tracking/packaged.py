@@ -77,9 +77,16 @@ def package(folder: Path) -> None:
 def example(folder: Path) -> dict[str, Any]:
     """Make a request that the model can answer: five items for its first user."""
     with np.load(folder / "arrays.npz", allow_pickle=False) as arrays:
+        if not arrays["seen/items"].size:  # who rated what lies with the parts of a data set
+            item = arrays["items/ids"][0].item() if "items/ids" in arrays.files else _first_text(arrays, "items")
+            return {"item_ids": [item], "item_ratings": [5.0], "k": 5}
         if "users/ids" in arrays.files:
             return {"user_id": int(arrays["users/ids"][0]), "k": 5}
-        return {"user_id": arrays["users/text"][: arrays["users/ends"][0]].tobytes().decode(), "k": 5}
+        return {"user_id": _first_text(arrays, "users"), "k": 5}
+
+
+def _first_text(arrays: Any, key: str) -> str:
+    return bytes(arrays[f"{key}/text"][: arrays[f"{key}/ends"][0]]).decode()
 
 
 def _environment(needs: list[str]) -> dict[str, Any]:

@@ -1,0 +1,175 @@
+"""Seconds, transfer and memory of `engine=ray`, and what they make of billions of ratings.
+
+    python tests/bench/beyond_one_machine.py measure [--preset ml_32m] [--factors 13 32 64 128]
+    python tests/bench/beyond_one_machine.py paper
+
+`measure` fits ALS in turn with `engine=local` on two threads and with `engine=ray` on two workers of one thread each,
+on the same ratings, and writes what it found to `beyond_one_machine.json`. `paper` computes from those constants what
+larger data cost on clusters, and prints the tables of the README.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).with_suffix(".json")
+EPOCHS, ROUNDS = 4, 2
+STORE_GB = 1.2
+
+
+def fit(engine: str, preset: str, factors: int) -> dict[str, Any]:
+    """Fit in this process; return the seconds of the quickest epoch and what the engine says of it."""
+    from mfx import compose
+
+    words = ["dataset=synthetic", f"dataset.preset={preset}", "split=random", "model=als", f"model.factors={factors}"]
+    words += [f"model.epochs={EPOCHS}", f"engine={engine}"]
+    words += ["engine.workers=2", f"engine.store_gb={STORE_GB}"] if engine == "ray" else []
+    plan = compose.build(compose.compose(words))
+    split = plan.splitter.split(plan.dataset.load())
+    epochs: list[dict[str, float]] = []
+    last = [0.0]
+
+    def on_epoch(model: Any, epoch: Any) -> bool:
+        epochs.append({"seconds": time.perf_counter() - last[0], **plan.engine.spent()})
+        if engine == "ray" and epoch.number == EPOCHS:
+            epochs[-1]["worker_mb"] = max(private(pid) for pid in workers()) / 1e6
+        last[0] = time.perf_counter()
+        return False
+
+    with plan.engine.working():
+        last[0] = time.perf_counter()
+        plan.engine.fit(plan.model, split.train, on_epoch)
+    best = min(epochs[1:], key=lambda one: one["seconds"])
+    sizes = {"ratings": len(split.train), "users": split.train.n_users, "items": split.train.n_items}
+    return best | {"worker_mb": epochs[-1].get("worker_mb", 0.0)} | sizes
+
+
+def workers() -> Iterator[int]:
+    """Find the processes of workers that have solved blocks."""
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            if (path / "cmdline").read_bytes().startswith(b"ray::") and _root(int(path.name)) == os.getpid():
+                yield int(path.name)
+        except OSError:
+            continue
+
+
+def _root(pid: int) -> int:
+    """Return this process if it is an ancestor, else 1."""
+    while pid not in (1, os.getpid()):
+        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return pid
+
+
+def private(pid: int) -> int:
+    """Return the memory that a process shares with nobody, in bytes."""
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return 1024 * sum(int(kb) for kb in re.findall(r"Private_\w+:\s+(\d+) kB", text))
+
+
+def measure(preset: str, factors: list[int]) -> None:
+    """Run both engines in turn, each in a process of its own, and keep the quickest epochs."""
+    rows = []
+    for size in factors:
+        best: dict[str, dict[str, Any]] = {}
+        for _ in range(ROUNDS):
+            for engine in ("local", "ray"):
+                words = [sys.executable, __file__, "one", engine, preset, str(size)]
+                environment = {**os.environ, "NUMBA_NUM_THREADS": "2"}
+                told = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+                if told.returncode:
+                    sys.exit(told.stderr[-2000:])
+                found = json.loads(told.stdout.splitlines()[-1])
+                if engine not in best or found["seconds"] < best[engine]["seconds"]:
+                    best[engine] = found
+        rows.append({"factors": size, **best})
+        print(json.dumps(rows[-1]), flush=True)
+    RESULTS.write_text(json.dumps({"preset": preset, "load": os.getloadavg()[0], "rows": rows}, indent=2) + "\n")
+    paper()
+
+
+def paper() -> None:
+    """Print both tables."""
+    found = json.loads(RESULTS.read_text())
+    one = found["rows"][0]["ray"]
+    print(f"{one['ratings']:,} train ratings of {one['users']:,} users and {one['items']:,} items; two single-thread")
+    print(f"workers against two threads, each the quickest of {ROUNDS} x {EPOCHS - 1} epochs.\n")
+    print(
+        "| factors | engine=local | engine=ray | ratio | compute | transfer | wait | share of transfer | MB a worker |"
+    )
+    print("|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
+    for row in found["rows"]:
+        local, ray = row["local"], row["ray"]
+        parts = [ray[f"seconds/epoch_{name}"] for name in ("compute", "transfer", "wait")]
+        print(
+            f"| {row['factors']} | {local['seconds']:.2f} | {ray['seconds']:.2f} | "
+            f"{ray['seconds'] / local['seconds']:.2f} | {parts[0]:.2f} | {parts[1]:.2f} | {parts[2]:.2f} | "
+            f"{parts[1] / ray['seconds']:.0%} | {ray['worker_mb']:.0f} |"
+        )
+    print()
+    _scale(found["rows"])
+
+
+BYTES_A_RATING = 20 + 18 + 16
+"""In the store at the most, in a refit: the columns of train, valid and test; those of train and valid once more; both
+layouts, 8 bytes each."""
+NETWORK = 10e9 / 8
+CORES, MEMORY_GB = 32, 128
+SIZES = ((1e9, 5e6, 1e6, 4), (1e10, 5e7, 5e6, 32), (1e11, 3e8, 2e7, 320))
+"""Ratings, users, items and machines."""
+
+
+def _scale(rows: list[dict[str, Any]]) -> None:
+    row = min(rows, key=lambda one: abs(one["factors"] - 64))
+    ray, factors = row["ray"], row["factors"]
+    each = 2 * ray["seconds/epoch_compute"] / ray["ratings"]
+    print(f"At {factors} factors a rating costs {each * 1e9:.0f} ns of one core an epoch (both sides).\n")
+    print(f"Machines of {CORES} cores and {MEMORY_GB} GB, {NETWORK * 8 / 1e9:.0f} Gbit/s:\n")
+    print("| ratings | users, items | machines | store a machine | both tables | compute | transfer |")
+    print("|---:|---:|---:|---:|---:|---:|---:|")
+    for ratings, users, items, machines in SIZES:
+        tables = [4 * (factors + 1) * count for count in (users, items)]
+        store = BYTES_A_RATING * ratings / machines
+        compute = each * ratings / (machines * CORES)
+        # Out: the driver's link carries either table once to every machine that gets it from the driver; Ray's nodes
+        # pass objects on, so we count the doubling of a tree. Back: every solved row comes to the driver.
+        hops = max(1, machines).bit_length()
+        transfer = sum(tables) * (hops + 1) / NETWORK
+        print(
+            f"| {ratings:.0e} | {users:.0e}, {items:.0e} | {machines} | {store / 1e9:.0f} GB | "
+            f"{sum(tables) / 1e9:.1f} GB | {compute:.1f} s | {transfer:.1f} s |"
+        )
+
+
+def main() -> None:
+    """Do what is asked."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    commands = parser.add_subparsers(dest="what", required=True)
+    measuring = commands.add_parser("measure")
+    measuring.add_argument("--preset", default="ml_32m")
+    measuring.add_argument("--factors", type=int, nargs="+", default=[13, 32, 64, 128])
+    commands.add_parser("paper")
+    single = commands.add_parser("one")
+    single.add_argument("engine")
+    single.add_argument("preset")
+    single.add_argument("factors", type=int)
+    options = parser.parse_args()
+    if options.what == "measure":
+        measure(options.preset, options.factors)
+    elif options.what == "paper":
+        paper()
+    else:
+        print(json.dumps(fit(options.engine, options.preset, options.factors)))
+
+
+if __name__ == "__main__":
+    main()

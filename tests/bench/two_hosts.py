@@ -1,0 +1,201 @@
+"""Fits on two hosts that are killed: `python tests/bench/two_hosts.py` as root, on Linux.
+
+Two network namespaces on this machine, joined by a bridge, are separate hosts to each other: each has its own address
+and runs its own node of one Ray cluster with one worker and its own object store. A data set is partitioned, and `mfx`
+run in one of them: on both hosts; with a worker of the other host killed (-9) in the middle of the fit; with the driver
+killed, and then `resume=true`. Each run must come to the numbers of `engine=local`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+BRIDGE, NET = "mfxbr", "10.177.0"
+HOSTS = ("mfxhost1", "mfxhost2")
+OPEN = {**os.environ, "RAY_AUTH_MODE": "disabled"}
+"""Nobody else can reach these hosts."""
+PORT = 26379
+
+
+def sh(command: str) -> None:
+    """Run a command of the system."""
+    subprocess.run(command.split(), check=True, capture_output=True)
+
+
+@contextlib.contextmanager
+def hosts() -> Iterator[None]:
+    """Make two hosts, each a network namespace with one address."""
+    try:
+        sh(f"ip link add {BRIDGE} type bridge")
+        sh(f"ip link set {BRIDGE} up")
+        for number, host in enumerate(HOSTS, start=1):
+            sh(f"ip netns add {host}")
+            sh(f"ip link add {host}v type veth peer name eth0 netns {host}")
+            sh(f"ip link set {host}v master {BRIDGE} up")
+            sh(f"ip -n {host} addr add {NET}.{number}/24 dev eth0")
+            sh(f"ip -n {host} link set eth0 up")
+            sh(f"ip -n {host} link set lo up")
+        yield
+    finally:
+        for host in HOSTS:
+            subprocess.run(["ip", "netns", "del", host], check=False, capture_output=True)
+        subprocess.run(["ip", "link", "del", BRIDGE], check=False, capture_output=True)
+
+
+@contextlib.contextmanager
+def cluster(folder: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Run one node of Ray on each host."""
+    ray = str(Path(sys.executable).with_name("ray"))
+    nodes: list[subprocess.Popen[bytes]] = []
+    try:
+        for number, host in enumerate(HOSTS, start=1):
+            head = ["--head", f"--port={PORT}", f"--temp-dir={folder / 'ray'}", "--include-dashboard=false"]
+            role = head if number == 1 else [f"--address={NET}.1:{PORT}"]
+            words = ["ip", "netns", "exec", host, ray, "start", *role, f"--node-ip-address={NET}.{number}"]
+            words += ["--num-cpus=1", "--object-store-memory=400000000", "--disable-usage-stats", "--block"]
+            log = (folder / f"node{number}.log").open("wb")
+            nodes.append(subprocess.Popen(words, stdout=log, stderr=log, process_group=0, env=OPEN))
+            while "Ray runtime started" not in (folder / f"node{number}.log").read_text():
+                if nodes[-1].poll() is not None:
+                    raise SystemExit(f"The node on {host} did not start.")
+                time.sleep(0.5)
+        yield nodes
+    finally:
+        for node in reversed(nodes):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(node.pid, signal.SIGTERM)
+        for node in nodes:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                node.wait(20)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(node.pid, signal.SIGKILL)
+
+
+def mfx(folder: Path, *words: str, host: str | None = None) -> subprocess.Popen[str]:
+    """Start `mfx` in a folder, on a host."""
+    prefix = [] if host is None else ["ip", "netns", "exec", host]
+    command = [*prefix, sys.executable, "-m", "mfx.cli.main", *words, "--json"]
+    log = (folder / "mfx.log").open("a")
+    return subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=log, text=True, process_group=0, env=OPEN
+    )
+
+
+def numbers(run: subprocess.Popen[str]) -> dict[str, float]:
+    """Wait for a run and return its metrics."""
+    out, _ = run.communicate()
+    if run.returncode:
+        raise SystemExit(f"A run ended with status {run.returncode}.")
+    told: dict[str, Any] = json.loads(out)
+    return told.get("metrics", told)
+
+
+def epochs_done(folder: Path) -> int:
+    """Say after which epoch the state of the newest fit was kept."""
+    import numpy as np
+
+    for path in folder.glob("runs/checkpoints/*/state.npz"):
+        with contextlib.suppress(OSError, ValueError, KeyError, EOFError), np.load(path) as archive:
+            return int(json.loads(bytes(archive["facts"]))["fit"]["epoch"])
+    return 0
+
+
+def worker_on(node: int, run: subprocess.Popen[str]) -> int:
+    """Wait for a worker on a host to be at work, and return its process."""
+    wanted = Path(f"/var/run/netns/{HOSTS[node]}").stat().st_ino
+    while run.poll() is None:
+        for path in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                at_work = (path / "cmdline").read_bytes().startswith(b"ray::_update")
+                if at_work and (path / "ns/net").stat().st_ino == wanted:
+                    return int(path.name)
+    raise SystemExit("No worker of the other host was at work.")
+
+
+def wait_for_epoch(folder: Path, epoch: int, run: subprocess.Popen[str]) -> None:
+    """Wait until an epoch is over."""
+    while epochs_done(folder) < epoch:
+        if run.poll() is not None:
+            raise SystemExit("A run ended before it could be disturbed.")
+        time.sleep(0.05)
+
+
+def apart(one: dict[str, float], other: dict[str, float]) -> float:
+    """Return the largest difference of metrics of two runs."""
+    names = [name for name in one if name.startswith(("valid/", "test/"))]
+    return max(abs(one[name] - other[name]) for name in names)
+
+
+def main() -> None:
+    """Run everything, and print what came of it."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--preset", default="ml_1m", help="of dataset=synthetic")
+    parser.add_argument("--model", default="als")
+    parser.add_argument("--epochs", type=int, default=12)
+    options = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="mfx-two-hosts-"))
+    data = ["dataset=partitioned", f"dataset.path={folder / 'parts'}"]
+    choices = [*data, f"model={options.model}", f"model.epochs={options.epochs}", "early_stopping.enabled=false"]
+    choices += ["tracking=console", "figures=false", "checkpoint_minutes=0", "refit=false"]
+    there = [*choices, "engine=ray", f"engine.address={NET}.1:{PORT}"]
+    try:
+        source = ["dataset=synthetic", f"dataset.preset={options.preset}"]
+        made = json.loads(mfx(folder, "data", "partition", *source, "to=parts", "parts=8").communicate()[0])
+        print(f"{made['ratings']:,} ratings in {made['parts']} parts", flush=True)
+        expected = numbers(mfx(folder, *choices))
+        with hosts(), cluster(folder):
+            begin = time.perf_counter()
+            plain = numbers(mfx(folder, *there, host=HOSTS[0]))
+            calm = time.perf_counter() - begin
+            print(
+                f"two hosts: {calm:.1f} s, metrics apart from engine=local by {apart(expected, plain):.1e}", flush=True
+            )
+
+            run = mfx(folder, *there, host=HOSTS[0])
+            begin = time.perf_counter()
+            wait_for_epoch(folder, options.epochs // 3, run)
+            victim = worker_on(1, run)
+            os.kill(victim, signal.SIGKILL)
+            hurt = numbers(run)
+            took = time.perf_counter() - begin
+            print(
+                f"worker {victim} of the other host killed: {took:.1f} s, {took - calm:+.1f} s, "
+                f"metrics apart by {apart(expected, hurt):.1e}",
+                flush=True,
+            )
+
+            run = mfx(folder, *there, host=HOSTS[0])
+            wait_for_epoch(folder, options.epochs // 2, run)
+            os.killpg(run.pid, signal.SIGKILL)
+            run.wait()
+            kept = epochs_done(folder)
+            begin = time.perf_counter()
+            again = numbers(mfx(folder, *there, "resume=true", host=HOSTS[0]))
+            took = time.perf_counter() - begin
+            print(
+                f"driver killed, {kept} epochs kept; the rest took {took:.1f} s, metrics apart by "
+                f"{apart(expected, again):.1e}",
+                flush=True,
+            )
+    except SystemExit:
+        for log in folder.glob("*.log"):
+            print(f"{log.name}: {log.read_text()[-1500:]}", file=sys.stderr)
+        raise
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""A data set in parts on a cluster comes to the splits, audits, factors and metrics of the whole."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import mfx
+from mfx import compose
+from mfx.data.partitioned import Partitioned, partition
+from mfx.engine.ray_engine import EngineError, RayEngine
+from mfx.testing import planted_ratings
+
+SPLITS = [
+    ("temporal", {}),
+    ("temporal", {"valid_fraction": 0.0}),
+    ("leave_last_out", {"count": 2}),
+    ("random", {"seed": 3}),
+    ("random", {"valid_fraction": 0.0, "fraction": 0.5}),
+]
+METRICS = ["rmse", "mae", "precision@5", "recall@5", "ndcg@5", "auc"]
+
+
+def timed(ratings):
+    times = np.random.default_rng(5).integers(0, 50, len(ratings))
+    return replace(ratings, timestamps=times.astype(np.int64))
+
+
+@pytest.fixture
+def data(tmp_path):
+    """All ratings, and the same in parts, one of them without any."""
+    ratings = timed(planted_ratings(silent=12))
+    partition(ratings, tmp_path / "parts", 6)
+    return ratings, Partitioned(path=str(tmp_path / "parts"))
+
+
+def whole(part):
+    columns = [one.value for one in part.parts]
+    return [np.concatenate([one[i] for one in columns]) for i in range(4)]
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(("name", "settings"), SPLITS)
+def test_splits_are_the_same_to_the_row_and_so_is_the_audit(data, name, settings):
+    ratings, dataset = data
+    splitter, engine = mfx.create("split", name, settings), RayEngine()
+    expected, found = splitter.split(ratings), engine.split(splitter, engine.load(dataset))
+    for which in ("train", "valid", "test", "train_and_valid"):
+        part, same = getattr(expected, which), getattr(found, which)
+        for column, other in zip((part.users, part.items, part.values, part.timestamps), whole(same), strict=True):
+            np.testing.assert_array_equal(column, other)
+        assert same.mean == pytest.approx(part.mean, rel=1e-12)
+        np.testing.assert_array_equal(same.user_counts, part.user_counts)
+        np.testing.assert_array_equal(same.item_counts, part.item_counts)
+        np.testing.assert_array_equal(same.user_indptr, part.user_indptr)
+    assert engine.audit(found) == mfx.audit(expected)
+    assert found.rule == expected.rule
+    assert found.fingerprint == engine.split(splitter, engine.load(dataset)).fingerprint
+    other = engine.split(mfx.create("split", "temporal", {"fraction": 0.4}), engine.load(dataset))
+    assert found.fingerprint != other.fingerprint
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("blocks", [None, 1, 3])
+@pytest.mark.parametrize("model", [mfx.Bias(epochs=3), mfx.ALS(factors=4, epochs=3), mfx.GenreALS(factors=4, epochs=3)])
+def test_fits_and_metrics_are_those_of_the_whole(data, model, blocks, tmp_path):
+    ratings, dataset = data
+    splitter, engine = mfx.create("split", "temporal"), RayEngine(blocks=blocks)
+    expected, found = splitter.split(ratings), engine.split(splitter, engine.load(dataset))
+    one, other = replace(model).fit(expected.train_and_valid), replace(model)
+    engine.fit(other, found.train_and_valid, None)
+    for name in model.state_names:
+        a, b = np.asarray(getattr(one, name)), np.asarray(getattr(other, name))
+        assert np.abs(a - b).max(initial=0.0) <= 1e-5 * np.abs(a).max(initial=0.0)
+    settings = mfx.EvaluationSettings(relevance_threshold=3.5, candidates="unseen_rated")
+    metrics = mfx.create_metrics(METRICS)
+    values, skipped = engine.evaluate(other, found.train_and_valid, found.test, metrics, settings)
+    assert skipped == {}
+    outcome = mfx.evaluate(one, expected.train_and_valid, expected.test, metrics, settings)
+    assert values == pytest.approx(outcome.values, abs=1e-6)
+
+    saved = mfx.Recommender.load(other.save(tmp_path / "model"))
+    with pytest.raises(mfx.ModelError, match="with which lies what users rated"):
+        saved.recommend([100])
+    assert len(saved.recommend([100], 3, exclude_seen=False)) == 3
+    assert len(saved.fold_in([1000, 1002], [4.0, 5.0]).recommend(3)) == 3
+
+
+@pytest.mark.usefixtures("here")
+def test_metrics_that_have_no_value_say_why(data):
+    _, dataset = data
+    engine, splitter = RayEngine(), mfx.create("split", "temporal")
+    split = engine.split(splitter, engine.load(dataset))
+    model = engine.fit(mfx.Bias(epochs=1), split.train, None)
+    settings = mfx.EvaluationSettings(relevance_threshold=1e9, users_without_relevant="skip")
+    values, skipped = engine.evaluate(model, split.train, split.test, mfx.create_metrics(["rmse", "ndcg@5"]), settings)
+    assert list(values) == ["rmse"]
+    assert "defined for no user" in skipped["ndcg@5"]
+
+
+@pytest.mark.usefixtures("here")
+def test_an_empty_part_of_the_split_is_refused_for_all_parts_together(data):
+    _, dataset = data
+    engine, splitter = RayEngine(), mfx.create("split", "temporal", {"fraction": 0.001})
+    with pytest.raises(mfx.SplitError, match="the test part is empty"):
+        engine.split(splitter, engine.load(dataset))
+
+
+@pytest.mark.parametrize(
+    ("choice", "said"),
+    [
+        ("split=global_temporal", "split=global_temporal cannot divide a partitioned data set"),
+        ("metrics=[coverage@5]", "coverage@5 cannot be added up"),
+        ("metrics=[novelty@5]", "novelty@5 cannot be added up"),
+    ],
+)
+def test_what_needs_all_ratings_is_refused_before_any_is_read(choice, said):
+    with pytest.raises(EngineError, match=said):
+        compose.build(compose.compose(["dataset=partitioned", "dataset.path=nowhere", "engine=ray", choice]))

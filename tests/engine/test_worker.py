@@ -1,0 +1,78 @@
+"""Blocks of rows as workers solve them: whole fits come to the same factors, whatever the blocks and their order."""
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mfx.engine.worker import update_block, writable
+from mfx.models.als import ALS
+from mfx.models.bias import Bias
+from mfx.models.genre_als import GenreALS
+from mfx.models.layouts import layouts
+from mfx.solver.elsewhere import BlockTask, RowsElsewhere, block_bounds, block_of
+from mfx.solver.least_squares import Prior, solve_rows
+from mfx.testing import planted_ratings
+
+MODELS = [
+    Bias(epochs=4),
+    ALS(factors=5, reg=2.0, epochs=4),
+    ALS(factors=5, reg=0.1, per_count=True, epochs=4),
+    ALS(factors=5, reg=2.0, solver="cg", cg_steps=2, epochs=4),
+    GenreALS(factors=4, genre_weight=20.0, item_features=["count", "genres"], user_features=["group"], epochs=4),
+    GenreALS(factors=4, genre_weight=20.0, genre_update="factors", solver="cg", epochs=4),
+]
+
+
+class Blocks(RowsElsewhere):
+    """Blocks of read-only memory in this process, the last solved first."""
+
+    def __init__(self, rows, n_blocks):
+        bounds = block_bounds(rows.indptr, 16.0, n_blocks)
+        super().__init__(rows.counts, bounds)
+        blocks = [block_of(rows, a, b) for a, b in itertools.pairwise(bounds)]
+        self.blocks = [tuple(map(frozen, (block.indptr, block.indices, block.values))) for block in blocks]
+        self.updates = 0
+
+    def each(self, other, offset, tasks):
+        self.updates += 1
+        for block in reversed(range(len(tasks))):
+            key = f"{id(self)}-{self.updates}"
+            done = update_block(self.blocks[block], lambda: frozen(other), key, offset, tasks[block])
+            yield block, (done.rows, done.result)
+
+
+def frozen(array):
+    copy = np.array(array)
+    copy.flags.writeable = False
+    return copy
+
+
+@pytest.mark.parametrize("n_blocks", [1, 2, 7])
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: f"{model.name}-{model.solver if model.rank else ''}")
+def test_fits_on_blocks_come_to_the_same_factors(model, n_blocks):
+    planted = planted_ratings()
+    whole = replace(model).fit(planted)
+    in_blocks = replace(model)
+    in_blocks.layouts = lambda train: tuple(Blocks(rows, n_blocks) for rows in layouts(train))
+    in_blocks.fit(planted)
+    summed_otherwise = isinstance(model, GenreALS) and model.genre_update == "ratings"
+    for name in model.state_names:
+        expected, found = np.asarray(getattr(whole, name)), np.asarray(getattr(in_blocks, name))
+        if summed_otherwise:
+            assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
+        else:
+            np.testing.assert_array_equal(found, expected)
+
+
+def test_shared_memory_looks_like_any_other_to_kernels():
+    array = np.arange(6, dtype=np.float32)
+    array.flags.writeable = False
+    task = BlockTask(solve_rows, array, {"prior": Prior(array.reshape(2, 3), array), "steps": 3})
+    seen = writable(task)
+    for view in (seen.start, seen.settings["prior"].centres, seen.settings["prior"].weights):
+        assert view.flags.writeable
+        assert np.shares_memory(view, array)
+    np.testing.assert_array_equal(seen.settings["prior"].centres, [[0, 1, 2], [3, 4, 5]])
+    assert seen.settings["steps"] == 3

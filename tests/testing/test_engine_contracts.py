@@ -1,0 +1,49 @@
+"""The engines of MFX, tested by the suite that authors of plugins use; and one of a third party in a run."""
+
+from dataclasses import dataclass
+
+import pytest
+
+import mfx
+from mfx import registry
+from mfx.engine.local import LocalEngine
+from mfx.engine.ray_engine import RayEngine
+from mfx.testing import EngineContract
+
+
+class TestLocal(EngineContract):
+    @pytest.fixture
+    def component(self):
+        return LocalEngine()
+
+
+@pytest.mark.slow
+class TestRay(EngineContract):
+    @pytest.fixture(scope="class")
+    def component(self):
+        pytest.importorskip("ray", reason="engine=ray needs the package ray")
+        with (engine := RayEngine(workers=2, store_gb=0.2)).working():
+            yield engine
+
+
+def test_an_engine_of_a_third_party_is_chosen_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with registry.temporarily():
+
+        @mfx.register("engine", "counting")
+        @dataclass(kw_only=True)
+        class Counting(LocalEngine):
+            """The local engine, with a setting."""
+
+            step: int = mfx.setting(2, ge=1)
+            fits = 0
+
+            def fit(self, model, train, on_epoch):
+                type(self).fits += self.step
+                return super().fit(model, train, on_epoch)
+
+        run = ["dataset=synthetic", "dataset.preset=tiny", "model=bias", "tracking=console", "figures=false"]
+        mfx.run(*run, "engine=counting", "engine.step=3", "refit=false")
+        assert Counting.fits == 3
+        with pytest.raises(mfx.MFXError, match=r"engine 'counting' has no setting|stepp"):
+            mfx.run(*run, "engine=counting", "engine.stepp=3")
