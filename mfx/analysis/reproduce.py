@@ -107,7 +107,7 @@ def reproduce(run: FinishedRun, path: str | None = None, listener: experiment.Li
         If the data cannot be read, or the run fails.
     """
     plan = _plan(run, path)
-    with tempfile.TemporaryDirectory(prefix="mfx-reproduce-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="mfx-reproduce-", ignore_cleanup_errors=True) as scratch:
         experiment.execute(plan, Path(scratch), listener=listener)
         again = FinishedRun(Path(scratch))
         before, now = _numbers(run), _numbers(again)

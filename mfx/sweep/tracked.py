@@ -13,6 +13,7 @@ from typing import Any, Literal
 from filelock import FileLock
 
 from mfx import results
+from mfx.errors import RunGone
 from mfx.files import write_text
 from mfx.interfaces import RunInfo, TrackedRun, Tracker
 from mfx.sweep.study import Study
@@ -95,9 +96,12 @@ class TrackedSweep:
         with FileLock(self._study.folder / "parent.lock"):
             before = json.loads(path.read_text(encoding="utf-8"))["run_id"] if path.is_file() else None
             if before is not None and hasattr(self._tracker, "reopen"):
-                found: TrackedRun = self._tracker.reopen(before, self._info.experiment)
-                return found
-            if before is not None:
+                try:
+                    found: TrackedRun = self._tracker.reopen(before, self._info.experiment)
+                    return found
+                except RunGone as error:
+                    log.warning("%s The sweep is recorded anew, with the trials that are done.", error.message)
+            elif before is not None:
                 log.warning("This tracker cannot take up a run again, so the sweep goes on below a new parent.")
             begun = path.with_suffix(BEGUN)
             if begun.is_file():
@@ -113,8 +117,15 @@ class TrackedSweep:
         folder = self._study.place(number)
         # Trials of a dead sweeper may be recorded by two that live.
         with FileLock(folder / "tracked.lock"):
-            if not (folder / CHILD_FILE).is_file():
+            if not self.has(folder / CHILD_FILE):
                 self._write_child(folder, number, record, stage, params)
+
+    def has(self, note: Path) -> bool:
+        """Whether the run that a file names is recorded, below this parent and not one that is gone with its store."""
+        if not note.is_file():
+            return False
+        parent = json.loads(note.read_text(encoding="utf-8")).get("parent")
+        return parent in (None, self.run_id) or not hasattr(self._tracker, "reopen")
 
     def _write_child(
         self, folder: Path, number: int, record: Mapping[str, Any], stage: str, params: Mapping[str, str]
@@ -138,7 +149,7 @@ class TrackedSweep:
         run.log_metrics({k: v for k, v in final.items() if k in record["curves"]}, step=epochs + 1)
         run.log_metrics({k: v for k, v in final.items() if k not in record["curves"]})
         run.finish("FAILED" if status == "failed" else "FINISHED")
-        results.write_json(folder / CHILD_FILE, {"run_id": run.run_id})
+        results.write_json(folder / CHILD_FILE, {"run_id": run.run_id, "parent": parent})
 
     def _discard(self, tags: Mapping[str, str], parent: str | None = None) -> None:
         if hasattr(self._tracker, "discard"):

@@ -53,7 +53,7 @@ def package(folder: Path) -> None:
     (folder / MLMODEL).unlink(missing_ok=True)
     write_text(folder / SCRIPT, _CODE)
     needs = [f"{name}=={importlib.metadata.version(name)}" for name in ("mfx", "mlflow")]
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         draft = Path(scratch) / "model"
         try:
             mlflow.pyfunc.save_model(

@@ -44,6 +44,14 @@ class Store:
         """The address for people: the absolute path of an sqlite store, else the address without credentials."""
         return str(self.database) if self.database is not None else mask(self.uri)
 
+    def file(self) -> tuple[int, int] | None:
+        """Tell one file from another of the same name: device and number; None for servers and where there is none."""
+        try:
+            about = None if self.database is None else self.database.stat()
+        except FileNotFoundError:
+            return None
+        return None if about is None else (about.st_dev, about.st_ino)
+
     def check(self, timeout: float = 10.0) -> None:
         """See in a moment whether the store can be used: sqlite files are opened, servers are connected to.
 
