@@ -52,6 +52,8 @@ def _driver_error(error: BaseException) -> BaseException | None:
 
 def _hint(store: Store, reason: str) -> str:
     low = reason.lower()
+    if store.database is not None and not (store.database.exists() and store.database.stat().st_size):
+        return "The file was deleted or moved: put it back, or type the same command again for a new store."
     if "malformed" in low or "not a database" in low or "no such table" in low:
         return "It is damaged: move the file away, and the next run makes a new one."
     if "locked" in low:
