@@ -1,6 +1,6 @@
 """Faults x moments x commands: what each command does when something around it breaks, and what is left.
 
-    python tests/campaigns/faults.py [only=COMMAND[/FAULT[/MOMENT]]]
+    python tests/campaigns/faults.py [only=COMMAND[/FAULT[/MOMENT]]] [deaths=16]
 
 Each cell begins with the same folder: two finished runs in a real MLflow store. A command is started, something
 breaks at a moment of it (`faults_kinds.py`, `faults_moments.py`), and these must hold:
@@ -328,14 +328,14 @@ def try_fault(
     return Outcome(how, "", printed)
 
 
-def try_deaths(cell: Cell, command: Command, right: Any, digests: dict[str, str]) -> dict[str, Outcome]:
-    """Let the machine die between any two files: each time when another one is about to be put into place."""
+def try_deaths(cell: Cell, command: Command, deaths: int, right: Any, digests: dict[str, str]) -> dict[str, Outcome]:
+    """Let the machine die between two files, each time when another one is about to be put into place."""
     cell.fresh(small=False)
     flag = cell.scratch / "files"
     flag.write_bytes(b"")
     assert cell.run(command, lambda: count_files(flag)) == 0
     files, found = len(flag.read_bytes()), {}
-    for nth in range(1, files + 1):
+    for nth in sorted({round(place) for place in np.linspace(1, files, min(files, deaths))}):
         cell.fresh(small=False)
         logged = _logged(cell.folder)
         status = cell.run(command, lambda nth=nth: die_at_file(nth))
@@ -345,9 +345,9 @@ def try_deaths(cell: Cell, command: Command, right: Any, digests: dict[str, str]
             check_left(cell, logged, digests, store_lost=False)
             _again(cell, command, right, trials)
             check_left(cell, logged, digests, store_lost=False)
-            found[f"file {nth}"] = Outcome("went on")
+            found[f"file {nth} of {files}"] = Outcome("went on")
         except Exception as error:  # whatever goes wrong is what the campaign is after
-            found[f"file {nth}"] = Outcome("FAILED", f"{type(error).__name__}: {error}")
+            found[f"file {nth} of {files}"] = Outcome("FAILED", f"{type(error).__name__}: {error}")
     return found
 
 
@@ -388,7 +388,7 @@ def _runs(folder: Path) -> int:
     return found["FINISHED"] - 1000 * (found.total() - found["FINISHED"])
 
 
-def matrix(cell: Cell, command: Command, only: str) -> dict[str, dict[str, Outcome]]:
+def matrix(cell: Cell, command: Command, only: str, deaths: int) -> dict[str, dict[str, Outcome]]:
     """Try a command; returns outcomes by fault and moment."""
     cell.fresh(small=False)
     status = cell.run(command)
@@ -409,7 +409,7 @@ def matrix(cell: Cell, command: Command, only: str) -> dict[str, dict[str, Outco
             if only in f"{command.name}/{fault.name}/{moment.name}":
                 note(fault.name, moment.name, try_fault(cell, command, fault, moment, right, digests))
     if command.writes and only in f"{command.name}/{DEATH}":
-        for moment_name, outcome in try_deaths(cell, command, right, digests).items():
+        for moment_name, outcome in try_deaths(cell, command, deaths, right, digests).items():
             note(DEATH, moment_name, outcome)
     for moment in command.moments if command.writes and command.opens_store else ():
         if only in f"{command.name}/{TWO}/{moment.name}":
@@ -417,7 +417,7 @@ def matrix(cell: Cell, command: Command, only: str) -> dict[str, dict[str, Outco
     return found
 
 
-def main(only: str) -> None:
+def main(only: str, deaths: int) -> None:
     """Go through the matrix; results are kept of commands that were tried whole."""
     prepare()
     scratch = Path(tempfile.mkdtemp(prefix="mfx-faults-"))
@@ -428,14 +428,13 @@ def main(only: str) -> None:
     for command in COMMANDS:
         if only.partition("/")[0] not in ("", command.name):
             continue
-        began = time.monotonic()
-        found = matrix(cell, command, only)
-        counts = {fault: Counter(one.how for one in outcomes.values()) for fault, outcomes in found.items()}
-        failures = {f"{f} / {m}": one.failure for f, of in found.items() for m, one in of.items() if one.failure}
-        failed += len(failures)
-        if only in ("", command.name):
-            facts = {"outcomes": counts, "failures": failures, "moments": [one.name for one in command.moments]}
-            keep("faults", {command.name: {**facts, "seconds": round(time.monotonic() - began)}})
+        for fault, outcomes in matrix(cell, command, only, deaths).items():
+            failures = {moment: one.failure for moment, one in outcomes.items() if one.failure}
+            failed += len(failures)
+            counts = Counter(one.how for one in outcomes.values())
+            if only in ("", command.name, f"{command.name}/{fault}"):
+                facts = {"command": command.name, "fault": fault, "moments": list(outcomes)}
+                keep("faults", {f"{command.name} / {fault}": {**facts, "outcomes": counts, "failures": failures}})
     cell.clear()
     shutil.rmtree(scratch)
     sys.exit(bool(failed))
@@ -445,4 +444,4 @@ if __name__ == "__main__":
     if os.geteuid() == 0 and OWN_MOUNTS not in os.environ:
         os.environ[OWN_MOUNTS] = "yes"
         os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", sys.executable, *sys.argv])
-    main(**arguments(only=""))
+    main(**arguments(only="", deaths=16))
