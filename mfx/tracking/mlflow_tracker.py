@@ -189,6 +189,7 @@ class MLflowRun:
         self._next = time.monotonic() + flush_seconds
         self._complained = False
         self._file = store.file()
+        self._began = 0
 
     def open(self, info: RunInfo, began: float) -> None:
         """Create the run; `began` is its start in seconds since 1970."""
@@ -200,7 +201,8 @@ class MLflowRun:
         with told(self._store, f"starting run '{info.name}'"):
             from mlflow.entities import Param
 
-            run = self._client.create_run(experiment, start_time=int(began * 1000), tags=tags, run_name=info.name)
+            self._began = int(began * 1000)
+            run = self._client.create_run(experiment, start_time=self._began, tags=tags, run_name=info.name)
             self.run_id = str(run.info.run_id)
             self._experiment_id = experiment
             entities = [Param(key, value) for key, value in params.items()]
@@ -219,7 +221,7 @@ class MLflowRun:
             from mlflow.exceptions import MlflowException
 
             try:
-                self._client.get_run(run_id)
+                self._began = int(self._client.get_run(run_id).info.start_time)
             except MlflowException as error:
                 if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                     raise
@@ -337,7 +339,9 @@ class MLflowRun:
         with told(self._store, "ending the run"):
             if self._known is not None and status == "FINISHED":
                 self._forget_error()
-            self._client.set_terminated(self.run_id, status)
+            # A clock that was set back meanwhile must not end a run before it began.
+            now = int(time.time() * 1000)
+            self._client.set_terminated(self.run_id, status, max(now, self._began))
             if self._store.file() != self._file:
                 # SQLite goes on writing to a file that has no name any more.
                 raise TrackingError(

@@ -50,6 +50,11 @@ def commit() -> str:
     return done.stdout.strip() or "unknown"
 
 
+def when(one: dict[str, Any]) -> str:
+    """Say when a campaign found this, and in which commit."""
+    return f"{one['day']}, `{one['commit']}`"
+
+
 def prepare() -> None:
     """Import what commands import; run nothing, open nothing, start no thread."""
     os.environ |= {"MFX_PLUGINS": "off", "NUMBA_NUM_THREADS": "2", "NUMBA_THREADING_LAYER": "workqueue"}

@@ -128,7 +128,7 @@ def test_a_sweep_killed_while_it_writes_to_mlflow_leaves_every_trial_there_once(
 
 
 def test_a_sweep_whose_store_was_deleted_is_recorded_anew(sweep, essence, whole):
-    moment = {"steps": 4, "after": 0.0, "whom": "all", "pick": 0.0}
+    moment = {"writing": ["trials/*/tracked.begun", "tracked.json", 3], "after": 0.0, "whom": "all"}
     sweep.kill(moment, arguments=BUDGET)
     kept = finished_trials(sweep.folder)
     assert kept

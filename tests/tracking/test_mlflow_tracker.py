@@ -276,6 +276,17 @@ def test_a_store_that_is_replaced_during_a_run_is_noticed(client, info, database
         run.finish("FINISHED")
 
 
+def test_a_clock_that_goes_back_ends_no_run_before_it_began(client, info, monkeypatch):
+    run = MLflowTracker().start(info())
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now - 86_400)
+    run.log_metrics({"valid/rmse": 0.9}, step=1)
+    run.finish("FINISHED")
+    found = client.get_run(run.run_id)
+    assert found.info.end_time == found.info.start_time
+    assert found.data.metrics == {"valid/rmse": 0.9}
+
+
 def test_a_run_that_is_gone_from_its_store(client, info):
     with pytest.raises(RunGone, match=r"mlflow\.db has no run 0123"):
         MLflowTracker().reopen("0123" * 8, "mfx")
