@@ -20,14 +20,15 @@ def atomic_file(path: Path) -> Iterator[Path]:
     Raises
     ------
     OSError
-        If the file cannot be written; it names `path` where the system names none.
+        If the file cannot be written; it names `path` where the system names nothing or the temporary path.
     """
     try:
         with _drafted(path) as temporary:
             yield temporary
     except OSError as error:
-        if error.filename is None and error.errno is not None:
-            error.filename = str(path)
+        named = "" if error.filename is None else Path(str(error.filename)).name
+        if error.errno is not None and (not named or named.startswith(f".{path.name}.")):
+            error.filename, error.filename2 = str(path), None
         raise
 
 

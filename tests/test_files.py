@@ -33,7 +33,11 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_an_error_without_a_name_gets_that_of_the_file(tmp_path):
+def test_an_error_names_the_file_and_not_the_temporary_one(tmp_path):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(IsADirectoryError) as caught:
+        write_text(tmp_path / "folder", "one")
+    assert str(caught.value).endswith(f"'{tmp_path / 'folder'}'")
     with pytest.raises(OSError, match=r"No space left on device: '.*notes\.txt'"), atomic_file(tmp_path / "notes.txt"):
         raise OSError(errno.ENOSPC, "No space left on device")  # as writing to a full disk does
 

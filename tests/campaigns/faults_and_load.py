@@ -21,11 +21,11 @@ def faults(found: dict[str, Any]) -> list[str]:
     lines = [
         "## Faults",
         "",
-        f"{total.total()} cells of fault, moment and command; failed: {total['FAILED']}. In {total['told']} the "
-        f"command ended with a status that is not zero and told in a line what was wrong, what was saved, what to do; "
-        f"in {total['went on']} it came to the right numbers all the same, or went on to them after the machine had died."
-        " After each, all files under names that count were whole, what had been finished was there, and the same "
-        f"command came to the numbers of one that nothing happened to. {'; '.join(days)}.",
+        f"{total.total()} cells of fault, moment and command; failed: {total['FAILED']}. In {total['told']} the command"
+        " ended with a status that is not zero and told in a line what was wrong, what was saved and what to do; in "
+        f"{total['went on']} it came to the right numbers all the same, or did so after the machine had died. After "
+        "each, all files under names that count were whole, what had been finished was there, and the same command "
+        f"came to the numbers of one that nothing happened to. {'; '.join(days)}.",
         "",
         f"| moments tried | {' | '.join(kinds)} |",
         f"|---|{'---:|' * len(kinds)}",
