@@ -28,7 +28,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
     except OSError as error:
         named = "" if error.filename is None else Path(str(error.filename)).name
         if error.errno is not None and (not named or named.startswith(f".{path.name}.")):
-            error.filename, error.filename2 = str(path), None
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
 
 

@@ -28,6 +28,8 @@ BEGUN = ".begun"
 class TrackedSweep:
     """Writes to the tracker from one background thread; what fails there is raised by the next call.
 
+    After a failure nothing is tried but the end of the parent: a store that fails may make each call wait.
+
     Parameters
     ----------
     tracker : Tracker
@@ -45,8 +47,10 @@ class TrackedSweep:
             tracker.prepare()
         self._tracker, self._info, self._study = tracker, info, study
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mfx-sweep-tracking")
+        self._failed = False
         self._parent: Future[TrackedRun] = self._thread.submit(self._open)
-        self._waiting: list[Future[None]] = [self._thread.submit(self._check_parent)]
+        self._waiting: list[Future[None]] = []
+        self._do(self._check_parent)
 
     @property
     def run_id(self) -> str:
@@ -62,15 +66,15 @@ class TrackedSweep:
         for one in [one for one in self._waiting if one.done()]:
             self._waiting.remove(one)
             one.result()
-        self._waiting.append(self._thread.submit(self._child, number, record, stage, dict(params)))
+        self._do(lambda: self._child(number, record, stage, dict(params)))
 
     def on_parent(self, do: Callable[[TrackedRun], None]) -> None:
         """Do something with the parent run, after everything before it."""
-        self._waiting.append(self._thread.submit(lambda: do(self._parent.result())))
+        self._do(lambda: do(self._parent.result()))
 
     def mark_best(self, number: int) -> None:
         """Tag the child of the best trial."""
-        self._waiting.append(self._thread.submit(self._mark, number))
+        self._do(lambda: self._mark(number))
 
     def discard(self, tags: Mapping[str, str]) -> None:
         """Delete children with these tags, which a killed process left half written; waits until they are gone."""
@@ -83,9 +87,21 @@ class TrackedSweep:
 
     def close(self, status: Literal["FINISHED", "FAILED", "KILLED"]) -> None:
         """Wait until everything is written, and end the parent run."""
-        self.on_parent(lambda run: run.finish(status))
+        self._waiting.append(self._thread.submit(lambda: self._parent.result().finish(status)))
         self._thread.shutdown(wait=True)
         self.wait()
+
+    def _do(self, call: Callable[[], None]) -> None:
+        self._waiting.append(self._thread.submit(self._unless_failed, call))
+
+    def _unless_failed(self, call: Callable[[], None]) -> None:
+        if self._failed:
+            return
+        try:
+            call()
+        except BaseException:
+            self._failed = True
+            raise
 
     def _check_parent(self) -> None:
         self._parent.result()

@@ -25,10 +25,14 @@ EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 
 
 @contextlib.contextmanager
-def told(store: Store, doing: str) -> Iterator[None]:
-    """Turn whatever MLflow, its database layer or the file system raises into a one-line `TrackingError`."""
+def told(store: Store, doing: str, *, in_turn: bool = True) -> Iterator[None]:
+    """Turn whatever MLflow, its database layer or the file system raises into a one-line `TrackingError`.
+
+    The block has its turn to write to the store, but for `in_turn` false.
+    """
     try:
-        yield
+        with store.turn() if in_turn else contextlib.nullcontext():
+            yield
     except MFXError:
         raise
     except Exception as error:  # third parties raise dozens of types here; the cause stays attached for --debug
@@ -78,7 +82,7 @@ def open_client(store: Store) -> MlflowClient:
         If the store cannot be made or opened, in one line and without credentials.
     """
     keep_quiet()
-    with told(store, "opening it"):
+    with told(store, "opening it", in_turn=False):
         from mlflow.tracking import MlflowClient
 
         _set_levels()

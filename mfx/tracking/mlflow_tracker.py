@@ -292,7 +292,7 @@ class MLflowRun:
                 package(model.parent)
             except TrackingError as error:
                 log.warning("The model is kept, but cannot be served: %s", error.message)
-        with told(self._store, f"copying {folder}"):
+        with told(self._store, f"copying {folder}", in_turn=False):
             place = self._artifacts()
             if place is None:
                 self._client.log_artifacts(self.run_id, str(folder), where or None)

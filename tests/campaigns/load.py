@@ -45,7 +45,11 @@ def logged_at_once(scratch: Path, runs: int, processes: int) -> dict[str, Any]:
     for number in range(processes):
         child = os.fork()
         if not child:
-            os._exit(_write_runs(scratch, number, share))
+            status = 1
+            try:
+                status = _write_runs(scratch, number, share)
+            finally:
+                os._exit(status)
         children.append(child)
     (scratch / BEGIN).touch()
     failed = sum(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0 for child in children)
