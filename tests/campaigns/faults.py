@@ -29,7 +29,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -122,7 +122,16 @@ COMMANDS = (
     ),
     Command(
         "mfx sweep",
-        ("sweep", "model=als", "model.epochs=3", "sweep.random_trials=4", "sweep.grid_points=2", *TABLE, *QUIET),
+        (
+            "sweep",
+            "model=als",
+            "model.epochs=3",
+            "sweep.random_trials=3",
+            "sweep.grid_points=2",
+            "sweep.max_grid=2",
+            *TABLE,
+            *QUIET,
+        ),
         _json(points),
         SWEEP,
         opens_store=True,
@@ -388,53 +397,66 @@ def _runs(folder: Path) -> int:
     return found["FINISHED"] - 1000 * (found.total() - found["FINISHED"])
 
 
-def matrix(cell: Cell, command: Command, only: str, deaths: int) -> dict[str, dict[str, Outcome]]:
-    """Try a command; returns outcomes by fault and moment."""
+def matrix(cell: Cell, command: Command, only: str, deaths: int) -> int:
+    """Try a command; outcomes are kept fault by fault, of those that were tried at all their moments.
+
+    Returns
+    -------
+    int
+        How many cells failed.
+    """
     cell.fresh(small=False)
     status = cell.run(command)
     assert status == 0, f"{command.name}: {status}: {said(cell.folder, 'err')}"
     right, digests = command.result(cell.folder, said(cell.folder, "out")), _digests(cell.template)
-    found: dict[str, dict[str, Outcome]] = defaultdict(dict)
+    failed = 0
+    for fault, tried in _columns(cell, command, deaths, right, digests).items():
+        found: dict[str, Outcome] = {}
+        for moment, one in tried:
+            if only in f"{command.name}/{fault}/{moment}":
+                found |= (outcomes := one())
+                for name, outcome in outcomes.items():
+                    print(f"{command.name} / {fault} / {name}: {outcome.how} {outcome.failure}", flush=True)
+                    print("".join(f"      {line[:300]}\n" for line in outcome.printed.splitlines()[-6:]), end="")
+        failures = {moment: one.failure for moment, one in found.items() if one.failure}
+        failed += len(failures)
+        if found and only in ("", command.name, f"{command.name}/{fault}"):
+            facts = {"command": command.name, "fault": fault, "moments": list(found), "failures": failures}
+            keep("faults", {f"{command.name} / {fault}": facts | {"outcomes": Counter(o.how for o in found.values())}})
+    return failed
 
-    def note(fault: str, moment: str, outcome: Outcome) -> None:
-        found[fault][moment] = outcome
-        print(f"{command.name} / {fault} / {moment}: {outcome.how} {outcome.failure}", flush=True)
-        if only:
-            print("".join(f"      {line[:300]}\n" for line in outcome.printed.splitlines()[-6:]), end="", flush=True)
 
+def _columns(
+    cell: Cell, command: Command, deaths: int, right: Any, digests: dict[str, str]
+) -> dict[str, list[tuple[str, Callable[[], dict[str, Outcome]]]]]:
+    """List what is tried with a command, by fault: moments, and what carries them out."""
+    found: dict[str, list[tuple[str, Callable[[], dict[str, Outcome]]]]] = {}
     for fault in FAULTS:
-        if fault is FULL and os.geteuid() != 0:
-            continue
-        for moment in command.moments:
-            if only in f"{command.name}/{fault.name}/{moment.name}":
-                note(fault.name, moment.name, try_fault(cell, command, fault, moment, right, digests))
-    if command.writes and only in f"{command.name}/{DEATH}":
-        for moment_name, outcome in try_deaths(cell, command, deaths, right, digests).items():
-            note(DEATH, moment_name, outcome)
-    for moment in command.moments if command.writes and command.opens_store else ():
-        if only in f"{command.name}/{TWO}/{moment.name}":
-            note(TWO, moment.name, try_two(cell, command, moment, right, digests))
+        if fault is not FULL or os.geteuid() == 0:
+            found[fault.name] = [
+                (one.name, lambda one=one, f=fault: {one.name: try_fault(cell, command, f, one, right, digests)})
+                for one in command.moments
+            ]
+    if command.writes:
+        found[DEATH] = [("", lambda: try_deaths(cell, command, deaths, right, digests))]
+    if command.opens_store:
+        found[TWO] = [
+            (one.name, lambda one=one: {one.name: try_two(cell, command, one, right, digests)})
+            for one in command.moments
+        ]
     return found
 
 
 def main(only: str, deaths: int) -> None:
-    """Go through the matrix; results are kept of commands that were tried whole."""
+    """Go through the matrix."""
     prepare()
     scratch = Path(tempfile.mkdtemp(prefix="mfx-faults-"))
     for name, folder in (("NUMBA_CACHE_DIR", "numba"), ("MPLCONFIGDIR", "matplotlib"), ("HOME", "home")):
         (scratch / folder).mkdir()
         os.environ[name] = str(scratch / folder)
-    cell, failed = _prepared(scratch), 0
-    for command in COMMANDS:
-        if only.partition("/")[0] not in ("", command.name):
-            continue
-        for fault, outcomes in matrix(cell, command, only, deaths).items():
-            failures = {moment: one.failure for moment, one in outcomes.items() if one.failure}
-            failed += len(failures)
-            counts = Counter(one.how for one in outcomes.values())
-            if only in ("", command.name, f"{command.name}/{fault}"):
-                facts = {"command": command.name, "fault": fault, "moments": list(outcomes)}
-                keep("faults", {f"{command.name} / {fault}": {**facts, "outcomes": counts, "failures": failures}})
+    cell = _prepared(scratch)
+    chosen = [one for one in COMMANDS if only.partition("/")[0] in ("", one.name)]
+    failed = sum(matrix(cell, command, only, deaths) for command in chosen)
     cell.clear()
     shutil.rmtree(scratch)
     sys.exit(bool(failed))

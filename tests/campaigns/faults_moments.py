@@ -72,7 +72,6 @@ SWEEP = (
     Moment("trial 3", "mfx.sweep.trial:run", 3),
     Moment("telling of trial 4", "mfx.sweep.study:Study.tell", 4),
     Moment("refit", "mfx.experiment:execute"),
-    Moment("summary", "mfx.sweep.report:write_table"),
     Moment("ending the run", "mfx.sweep.tracked:TrackedSweep.close"),
 )
 MANY = (

@@ -1,11 +1,12 @@
 """Load: a store of 1,000 runs and 10,000 trials, eight processes that log at once, and a sweep of 500 trials.
 
-    python tests/campaigns/load.py [runs=1000] [trials=10000] [processes=8] [sweep=500] [only=TEXT]
+    python tests/campaigns/load.py [runs=1000] [trials=10000] [at_once=160] [processes=8] [sweep=500] [only=TEXT]
 
-``logging``: so many processes write runs to one fresh SQLite store at the same moment, through MFX's tracker; every
-parameter, tag and point of every curve must be there afterwards. ``store``: trials are added to that store through
-MLflow's client, folders of runs and studies are laid beside it, and commands are timed against the same commands with
-two runs; what a full store adds may not exceed `ADDED` seconds. ``sweep``: memory and open files of a sweep, measured
+``logging``: `at_once` runs are written to one fresh SQLite store by so many processes at the same moment, through MFX's
+tracker, every epoch at once; every parameter, tag and point of every curve must be there afterwards. ``store``: that
+store is filled with copies of these runs and of a sweep's trials, folders of runs and studies are laid beside it, and
+commands are timed against the same commands with two runs and a small sweep; what a full store adds may not exceed
+`ADDED` seconds. ``sweep``: memory and open files of a sweep, measured
 every 25 trials; after the first 100 trials they may not grow by more than `GROWTH_MB` and `GROWTH_FILES`. Writes
 ``results/load.json``.
 """
@@ -22,6 +23,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -92,43 +94,38 @@ def _write_runs(scratch: Path, worker: int, count: int) -> int:
     return 0
 
 
-def fill(folder: Path, trials: int) -> None:
-    """Add trials to the store of a folder, through MLflow's client, and lay folders of studies beside it."""
-    import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
-    import sqlalchemy
-    from mlflow.entities import Metric, Param, RunTag
-    from sqlalchemy import event
+def fill(folder: Path, runs: int, trials: int) -> None:
+    """Copy rows of a run, and of a trial, that MFX's tracker wrote, until there are so many in the store of a folder.
 
-    from mfx.tracking.mlflow_client import experiment_id, open_client
-    from mfx.tracking.store import locate
-
-    def hurry(connection: Any, record: Any) -> None:
-        connection.execute("PRAGMA synchronous = OFF")  # of this filling only
-
-    event.listen(sqlalchemy.engine.Engine, "connect", hurry)
-    store = locate(None, folder=folder)
-    client = open_client(store)
-    place, now = experiment_id(client, store, "mfx"), int(1000 * time.time())
-    for study in range(trials // TRIALS_OF_STUDY):
-        name = f"study_{study:02d}"
-        parent = client.create_run(place, tags={"sweep": "true", "study": name}, run_name=name).info.run_id
-        at = folder / "runs" / "sweeps" / name
-        at.mkdir(parents=True)
-        (at / "study.json").write_text("{}")
-        for number in range(TRIALS_OF_STUDY):
-            tags = {"mlflow.parentRunId": parent, "trial": str(number), "stage": "random"}
-            run = client.create_run(place, tags=tags, run_name=f"trial {number} random").info.run_id
-            client.log_batch(
-                run,
-                metrics=[Metric(f"valid/metric_{m}", 0.9 + number / 1e4, now, 0) for m in range(5)],
-                params=[Param(f"model.setting_{p}", str(number * p)) for p in range(20)],
-                tags=[RunTag("trial_status", "complete")],
-            )
-            client.set_terminated(run)
-            (at / "trials" / f"{number:04d}").mkdir(parents=True)
-            (at / "trials" / f"{number:04d}" / "result.json").write_text("{}")
-        client.set_terminated(parent)
-    event.remove(sqlalchemy.engine.Engine, "connect", hurry)
+    The runs of studies lie beside the store as well.
+    """
+    connection = sqlite3.connect(folder / "runs" / "mlflow.db")
+    names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    columns = {name: [row[1] for row in connection.execute(f"PRAGMA table_info({name})")] for name in names}
+    tables = {name: found for name, found in columns.items() if "run_uuid" in found}
+    (there,) = connection.execute("SELECT count(*) FROM runs WHERE name LIKE 'run %'").fetchone()
+    (run,) = connection.execute("SELECT run_uuid FROM runs WHERE name LIKE 'run %' LIMIT 1").fetchone()
+    (trial,) = connection.execute("SELECT run_uuid FROM runs WHERE name = 'trial 1 random'").fetchone()
+    connection.execute("CREATE TEMP TABLE copies (source, made, name)")
+    copies = [(run, uuid.uuid4().hex, f"run copied {number}") for number in range(runs - there)]
+    copies += [(trial, uuid.uuid4().hex, f"trial {number} random") for number in range(trials)]
+    connection.executemany("INSERT INTO copies VALUES (?, ?, ?)", copies)
+    for table, found in tables.items():
+        new = {"run_uuid": "copies.made", "name": "copies.name"} if table == "runs" else {"run_uuid": "copies.made"}
+        values = ", ".join(new.get(column, f"{table}.{column}") for column in found)
+        connection.execute(
+            f"INSERT INTO {table} ({', '.join(found)}) SELECT {values} FROM {table} JOIN copies ON run_uuid = source"
+        )
+    connection.commit()
+    connection.close()
+    check_store(folder)
+    (study,) = (folder / "runs" / "sweeps").iterdir()
+    for number in range(trials // TRIALS_OF_STUDY):
+        target = study.with_name(f"{study.name}_{number:02d}")
+        shutil.copytree(study, target)
+        for place in range(TRIALS_OF_STUDY):
+            (target / "trials" / f"{place:04d}").mkdir(exist_ok=True)
+            shutil.copy(study / "trials" / "0000" / "result.json", target / "trials" / f"{place:04d}")
 
 
 def lay_folders(folder: Path) -> None:
@@ -214,15 +211,18 @@ def _until(there: Callable[[], bool], seconds: float) -> None:
         time.sleep(0.2)
 
 
-def full_store(scratch: Path, small: Path, trials: int) -> dict[str, Any]:
+def full_store(scratch: Path, small: Path, runs: int, trials: int) -> dict[str, Any]:
     """Time commands with two runs in the store, then with all."""
     for folder in (small, scratch):
         for name, model in (("real", "als"), ("other", "bias")):
             timed(folder, [f"model={model}", "model.epochs=2", f"run_name={name}", *QUICK], 1)
             for path in (folder / "runs").glob(f"20*/*_{model}_random_????"):
                 path.rename(path.with_name(f"00-00-00_{name}"))
+        timed(
+            folder, ["sweep", "model=als", "model.epochs=2", "sweep.random_trials=3", "sweep.grid_points=0", *QUICK], 1
+        )
     began = time.monotonic()
-    fill(scratch, trials)
+    fill(scratch, runs, trials)
     lay_folders(scratch)
     print(f"filled in {time.monotonic() - began:.0f} s", flush=True)
     found = {}
@@ -286,7 +286,7 @@ def long_sweep(scratch: Path, trials: int) -> dict[str, Any]:
     }
 
 
-def main(runs: int, trials: int, processes: int, sweep: int, only: str) -> None:
+def main(runs: int, trials: int, at_once: int, processes: int, sweep: int, only: str) -> None:
     """Measure all, or what `only` names."""
     prepare()
     scratch = Path(tempfile.mkdtemp(prefix="mfx-load-"))
@@ -299,10 +299,10 @@ def main(runs: int, trials: int, processes: int, sweep: int, only: str) -> None:
         found["sweep"] = long_sweep(scratch, sweep)
         print(found["sweep"], flush=True)
     if only in ("", "logging", "store"):
-        found["logging"] = logged_at_once(work, runs, processes)
+        found["logging"] = logged_at_once(work, at_once, processes)
         print(found["logging"], flush=True)
     if only in ("", "store"):
-        found["store"] = full_store(work, small, trials)
+        found["store"] = full_store(work, small, runs, trials)
         print(found["store"], flush=True)
     keep("load", found)
     shutil.rmtree(scratch)
@@ -310,4 +310,4 @@ def main(runs: int, trials: int, processes: int, sweep: int, only: str) -> None:
 
 
 if __name__ == "__main__":
-    main(**arguments(runs=1000, trials=10_000, processes=8, sweep=500, only=""))
+    main(**arguments(runs=1000, trials=10_000, at_once=160, processes=8, sweep=500, only=""))
