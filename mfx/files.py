@@ -67,6 +67,19 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """Yield a temporary folder, removed after the block as far as the system allows.
+
+    That of `tempfile` recurses without end where removing is forbidden.
+    """
+    scratch = Path(tempfile.mkdtemp(prefix="mfx-"))
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
 def _umask() -> int:
     umask = os.umask(0)
     os.umask(umask)

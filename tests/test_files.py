@@ -1,10 +1,11 @@
 import errno
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
-from mfx.files import atomic_file, atomic_folder, copy_folder, write_text
+from mfx.files import atomic_file, atomic_folder, copy_folder, scratch_folder, write_text
 
 
 def test_a_file_appears_whole_and_replaces_the_old_one(tmp_path):
@@ -89,3 +90,16 @@ def test_a_copy_that_breaks_off_leaves_no_half_of_a_file(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space"):
         copy_folder(tmp_path / "from", tmp_path / "to")
     assert [path.name for path in (tmp_path / "to" / "deep").iterdir()] == ["a.json"]
+
+
+def test_a_scratch_folder_that_cannot_be_removed_costs_nothing(monkeypatch):
+    def forbidden(path, **named):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    with scratch_folder() as scratch:
+        write_text(scratch / "notes.txt", "one")
+    assert not scratch.exists()
+    with monkeypatch.context() as patch, scratch_folder() as scratch:
+        patch.setattr(os, "rmdir", forbidden)
+        (scratch / "notes.txt").touch()
+    shutil.rmtree(scratch, ignore_errors=True)

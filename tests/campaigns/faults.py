@@ -371,13 +371,14 @@ def try_two(cell: Cell, command: Command, moment: Moment, right: Any, digests: d
     flag.unlink(missing_ok=True)
     if not other.is_symlink():
         other.symlink_to(cell.folder)
-    first = cell.begin(command, lambda: moment.arm(flag.touch))
+    twice = replace(command, typed=command.other or command.typed)
+    first = cell.begin(twice, lambda: moment.arm(flag.touch))
     try:
         until = time.monotonic() + SECONDS
         while not flag.exists():
             assert time.monotonic() < until, "the moment never came"
             time.sleep(0.005)
-        second = cell.begin(replace(command, typed=command.other or command.typed), where=other)
+        second = cell.begin(twice, where=other)
         for place, process in ((cell.folder, first), (other, second)):
             status = cell.wait(process)
             assert status == 0, f"{place.name} ended with {status}: {said(place, 'err')[-300:]}"
