@@ -68,7 +68,7 @@ class Store:
             return
         from filelock import FileLock, Timeout
 
-        lock = FileLock(f"{self.database}.turn", is_singleton=True)
+        lock = FileLock(f"{self.database}.lock", is_singleton=True)  # that of making the schema
         waited = False
         with contextlib.ExitStack() as held:
             try:

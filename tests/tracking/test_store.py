@@ -148,7 +148,7 @@ def test_processes_of_mfx_take_turns_at_an_sqlite_store(database):
 
 
 def test_where_no_lock_can_be_made_a_turn_is_taken_all_the_same(database, tmp_path):
-    database.with_name("mlflow.db.turn").mkdir()
+    database.with_name("mlflow.db.lock").mkdir()
     with locate().turn():
         pass
     with locate(f"sqlite:///{tmp_path}/gone/mlflow.db").turn():
