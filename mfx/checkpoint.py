@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from mfx import compose
-from mfx.errors import DataError, MFXError, mask
+from mfx.errors import DataError, MFXError, RunGone, mask
 from mfx.files import atomic_file
 from mfx.interfaces import AnyArray, Model, RunInfo, TrackedRun, Tracker
 from mfx.models.early_stopping import Watch
@@ -276,9 +276,12 @@ class _Reopening:
         known, resumed = about["run_id"], about["resumed"]
         count = {"resumed": str(resumed)} if resumed else {}
         if resumed and known is not None and hasattr(self.tracker, "reopen"):
-            again: TrackedRun = self.tracker.reopen(known, info.experiment)
-            again.set_tags(count)
-            return again
+            try:
+                again: TrackedRun = self.tracker.reopen(known, info.experiment)
+                again.set_tags(count)
+                return again
+            except RunGone as error:
+                log.warning("%s The run goes on as a new one.", error.message)
         if resumed and known is None and hasattr(self.tracker, "discard"):
             self.tracker.discard(info.experiment, {TAG: self.folder.name})
         run: TrackedRun = self.tracker.start(replace(info, tags={**info.tags, **count, TAG: self.folder.name}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import re
 from collections.abc import Iterable
 
@@ -73,8 +74,41 @@ class TrackingError(MFXError):
     """The place where runs are kept cannot be reached or written."""
 
 
+class RunGone(TrackingError):
+    """A run that was opened before is not in its store any more."""
+
+
 class PluginError(MFXError):
     """A plugin cannot be loaded, or clashes with another one."""
+
+
+class StorageError(MFXError):
+    """The system refuses to read or write: a full disk, a missing permission and the like."""
+
+
+_NO_SPACE = "Free disk space, then type the same command again."
+_NO_RIGHT = "Make it writable, or work in another folder, then type the same command again."
+_HINTS = {
+    errno.ENOSPC: _NO_SPACE,
+    errno.EDQUOT: _NO_SPACE,
+    errno.EFBIG: _NO_SPACE,
+    errno.EACCES: _NO_RIGHT,
+    errno.EPERM: _NO_RIGHT,
+    errno.EROFS: _NO_RIGHT,
+    errno.EIO: "The disk, or the network behind it, does not work: see the system's log.",
+    errno.ESTALE: "The network file system lost it: mount it again, then type the same command again.",
+    errno.EMFILE: "Raise the limit of open files (ulimit -n), then type the same command again.",
+    errno.ENFILE: "The system has too many open files: end other programs, then type the same command again.",
+}
+
+
+def of_system(error: BaseException | None) -> StorageError | None:
+    """Tell an error that the system's state is to blame for in a person's words; None for any other error."""
+    if not isinstance(error, OSError) or error.errno not in _HINTS:
+        return None
+    place = error.filename2 or error.filename
+    what = "A file" if place is None or isinstance(place, int) else str(place)
+    return StorageError(f"{what} cannot be used: {error.strerror}.", _HINTS[error.errno])
 
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:

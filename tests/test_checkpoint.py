@@ -9,7 +9,7 @@ import pytest
 import mfx
 from mfx import checkpoint
 from mfx.checkpoint import Checkpoint, CheckpointError
-from mfx.errors import DataError
+from mfx.errors import DataError, RunGone
 
 CHOICES = ("metrics=[rmse,ndcg@10]", "early_stopping.patience=3", "checkpoint_minutes=0")
 KILLER = """
@@ -134,6 +134,20 @@ def test_other_settings_are_another_run(run, cut_off):
     assert set(checkpoint.ROOT.iterdir()) == kept
     assert "resume" not in other.settings
     assert "checkpoint_minutes" not in other.settings
+
+
+def test_a_run_whose_store_is_gone_goes_on_as_a_new_one(run, cut_off, toy, monkeypatch, caplog):
+    whole = run(*MODELS["als"])
+    cut_off(3, *MODELS["als"])
+
+    def gone(self, run_id, experiment):
+        raise RunGone(f"The store has no run {run_id} any more.")
+
+    monkeypatch.setattr(toy.ToyTracking, "reopen", gone, raising=False)
+    again = run(*MODELS["als"], "resume=true")
+    assert_same(again, whole)
+    assert "goes on as a new one" in caplog.text
+    assert json.loads((again.directory / "run.json").read_text())["run_id"] == again.run_id
 
 
 def test_without_resume_a_new_run_begins(run, cut_off):

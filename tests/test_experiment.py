@@ -1,4 +1,5 @@
 import json
+import threading
 from dataclasses import dataclass
 
 import numpy as np
@@ -264,8 +265,12 @@ class Failing:
     run_id = "x"
 
     def log_metrics(self, values, step=0):
+        self.calls = [*getattr(self, "calls", []), "log"]
         if self.where == "log":
             raise TrackingError("no log")
+
+    def set_tags(self, tags):
+        self.calls = [*getattr(self, "calls", []), *tags]
 
     def finish(self, status):
         self.status = status
@@ -284,6 +289,21 @@ def test_what_fails_in_the_background_is_raised(where, tmp_path):
         run.finish("FINISHED")
     if where == "log":
         assert tracker.status == "FAILED"
+
+
+def test_after_a_failure_only_the_end_is_tried(tmp_path):
+    tracker = Failing("log")
+    opened_ = threading.Event()
+    tracker.start = lambda info: opened_.wait() and tracker
+    run = BackgroundRun(tracker, info(tmp_path))
+    for _ in range(3):
+        run.log_metrics({"a": 1.0})
+    run.set_tags({"late": "yes"})
+    opened_.set()
+    with pytest.raises(TrackingError, match="no log"):
+        run.give_up("the reason", "FAILED")
+    assert tracker.calls == ["log", "error"], "each of them may wait for a store that is locked"
+    assert tracker.status == "FAILED"
 
 
 def test_a_tracker_that_fails_midway_is_still_closed(toy, tmp_path, monkeypatch):

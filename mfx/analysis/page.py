@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mfx.analysis.page_style import STYLE
-from mfx.errors import DataError
+from mfx.errors import DataError, of_system
 from mfx.files import write_text
 
 MEDIA = {".svg": "image/svg+xml", ".png": "image/png"}
@@ -128,7 +128,10 @@ def write_csv(path: Path, table: Table) -> None:
     try:
         write_text(path, text.getvalue())
     except OSError as error:
-        raise DataError(f"{path} cannot be written: {error.strerror}.", "Choose another folder.") from error
+        known = of_system(error)
+        raise DataError(
+            f"{path} cannot be written: {error.strerror}.", known.hint if known else "Choose another folder."
+        ) from error
 
 
 def _bare(value: Any) -> Any:

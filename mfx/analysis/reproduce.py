@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 from mfx import compose, experiment, results
 from mfx.analysis.finished_run import FinishedRun, RunError
 from mfx.errors import MFXError
+from mfx.files import scratch_folder
 
 MEASURED = ("seconds/", "peak_mb/")
 """Beginnings of the names of numbers that no run has twice."""
@@ -107,9 +107,9 @@ def reproduce(run: FinishedRun, path: str | None = None, listener: experiment.Li
         If the data cannot be read, or the run fails.
     """
     plan = _plan(run, path)
-    with tempfile.TemporaryDirectory(prefix="mfx-reproduce-") as scratch:
-        experiment.execute(plan, Path(scratch), listener=listener)
-        again = FinishedRun(Path(scratch))
+    with scratch_folder() as scratch:
+        experiment.execute(plan, scratch, listener=listener)
+        again = FinishedRun(scratch)
         before, now = _numbers(run), _numbers(again)
         names = list({**before, **now})
         differing = {name: (before.get(name), now.get(name)) for name in names if before.get(name) != now.get(name)}

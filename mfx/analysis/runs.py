@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,8 +16,12 @@ from mfx.errors import did_you_mean
 
 __all__ = ["FinishedRun", "RunError", "find", "finished", "open_run", "studies"]
 
+log = logging.getLogger(__name__)
+
 LAST = "last"
 BEST_OF = "best of "
+AHEAD = 60 * 10**9
+"""Nanoseconds by which clocks of machines that share a folder may differ without a word."""
 SHOWN = 5
 """How many runs an error lists."""
 DEPTH = 4
@@ -55,6 +61,8 @@ def find(reference: str, root: Path = RUNS) -> FinishedRun:
     if wanted == LAST:
         if not known:
             raise RunError(f"There is no finished run below {root.absolute()}.", "Make one with: mfx")
+        if _ended(known[0].folder) > time.time_ns() + AHEAD:
+            log.warning("The clock has been set back: %s, taken for the last run, ended in the future.", known[0].shown)
         return known[0]
     matching = [run for run in known if _matches(run, wanted)]
     if len(matching) == 1:
@@ -77,12 +85,13 @@ def find(reference: str, root: Path = RUNS) -> FinishedRun:
 
 def finished(root: Path = RUNS) -> list[FinishedRun]:
     """List the finished runs below a folder, the one that ended last first; those of sweeps' best are among them."""
-    ended = {
-        folder: (folder / results.METRICS_FILE).stat().st_mtime_ns
-        for folder in _folders(root)
-        if (folder / results.METRICS_FILE).is_file()
-    }
+    ended = {folder: _ended(folder) for folder in _folders(root) if (folder / results.METRICS_FILE).is_file()}
     return [FinishedRun(folder) for folder in sorted(ended, key=lambda one: (-ended[one], str(one)))]
+
+
+def _ended(folder: Path) -> int:
+    """Return when a run ended, in nanoseconds since 1970."""
+    return (folder / results.METRICS_FILE).stat().st_mtime_ns
 
 
 def studies(root: Path = RUNS) -> list[str]:

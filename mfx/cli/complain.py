@@ -9,12 +9,13 @@ USAGE, FAILURE, INTERRUPTED = 2, 1, 130
 
 def complain(error: Exception, debug: bool) -> int:
     """Print an error as one line on standard error, after its traceback with `debug`; return the exit status."""
-    from mfx.errors import MetricError, MFXError, SettingError, UnknownName
+    from mfx.errors import MetricError, MFXError, SettingError, UnknownName, of_system
 
     if debug:
         import traceback
 
         traceback.print_exception(error)
+    error = of_system(error) or error
     if not isinstance(error, MFXError):
         reason = " ".join(str(error).split())
         hint = "" if debug else " (a defect of MFX or of a plugin; --debug shows where)"

@@ -9,7 +9,7 @@ from pathlib import Path
 import mfx
 from mfx import registry
 from mfx.compose import ConfigError
-from mfx.files import write_text
+from mfx.files import atomic_folder, write_text
 
 TEMPLATE = Path(__file__).parent / "template"
 
@@ -56,9 +56,9 @@ def make_plugin(given: str, parent: Path) -> Path:
         "title": name.title().replace("_", ""),
         "requirement": f"mfx>={'.'.join(mfx.__version__.split('.')[:2])},<{major + 1}",
     }
-    for source in sorted(TEMPLATE.rglob("*.txt")):
-        place = source.relative_to(TEMPLATE).with_suffix("").as_posix()
-        target = folder / place.replace("PACKAGE", words["package"]).replace("NAME", name)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write_text(target, string.Template(source.read_text(encoding="utf-8")).substitute(words))
+    with atomic_folder(folder) as draft:
+        for source in sorted(TEMPLATE.rglob("*.txt")):
+            place = source.relative_to(TEMPLATE).with_suffix("").as_posix()
+            target = draft / place.replace("PACKAGE", words["package"]).replace("NAME", name)
+            write_text(target, string.Template(source.read_text(encoding="utf-8")).substitute(words))
     return folder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -18,6 +19,8 @@ from mfx.errors import MFXError
 from mfx.interfaces import RunInfo, TrackedRun
 from mfx.sweep import SWEEPER
 from mfx.sweep.plan import preset
+
+log = logging.getLogger(__name__)
 
 FAILURE_FILE = "failure.json"
 SUMMARY_FOLDER = "summary"
@@ -188,6 +191,14 @@ class Summary:
 def close(status: Literal["FINISHED", "FAILED", "KILLED"]) -> Summary:
     """Gather the runs of the open sweep, record mean and spread with the parent run, and end it."""
     sweep = _current.pop()
+    try:
+        return _close(sweep, status)
+    except Exception:
+        log.warning("The runs that finished are kept in %s.", sweep.directory)
+        raise
+
+
+def _close(sweep: _OpenSweep, status: Literal["FINISHED", "FAILED", "KILLED"]) -> Summary:
     finished, failures = _harvest(sweep.directory)
     groups = list(grouped(finished))
     summary = Summary(sweep.directory, sweep.tracked.where(), groups, failures, len(finished) + len(failures))

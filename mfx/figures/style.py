@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mfx.errors import DataError
+from mfx.errors import DataError, of_system
 from mfx.files import atomic_file
 
 if TYPE_CHECKING:
@@ -169,8 +169,10 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
         with atomic_file(target) as draft, matplotlib.rc_context({"svg.hashsalt": "mfx"}):
             _print(figure, draft, kind, metadata)
     except OSError as error:
+        known = of_system(error)
         raise DataError(
-            f"The figure {target} cannot be written: {error.strerror}.", "Choose another folder."
+            f"The figure {target} cannot be written: {error.strerror}.",
+            known.hint if known else "Choose another folder.",
         ) from error
     return target
 

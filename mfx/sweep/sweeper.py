@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mfx import compose, experiment, results
-from mfx.errors import MFXError
+from mfx.errors import MFXError, of_system
 from mfx.interfaces import RunInfo
 from mfx.sweep import launchers, points, report
 from mfx.sweep.plan import SweepPlan, plan
@@ -22,7 +22,7 @@ from mfx.sweep.settings import SweepSettings
 from mfx.sweep.space import overrides_of
 from mfx.sweep.storage import RESULT_FILE, TIMES_FILE
 from mfx.sweep.study import Study
-from mfx.sweep.tracked import CHILD_FILE, TrackedSweep
+from mfx.sweep.tracked import TrackedSweep
 
 log = logging.getLogger(__name__)
 
@@ -75,13 +75,25 @@ def sweep(
             try:
                 tracked.close("FAILED" if isinstance(error, Exception) else "KILLED")
             except Exception as second:  # what went wrong first is worth more
-                log.warning("The sweep could not be closed as it should: %s", second)
+                if second is not error:
+                    log.warning("The sweep could not be closed as it should: %s", second)
+            _tell_kept(study)
             raise
-        tracked.close("FINISHED")
+        try:
+            tracked.close("FINISHED")
+        except Exception:
+            _tell_kept(study)
+            raise
     finally:
         study.close()
     finished.append(outcome)
     return outcome
+
+
+def _tell_kept(study: Study) -> None:
+    ended = sum(1 for _ in study.folder.glob(f"trials/*/{RESULT_FILE}"))
+    if ended:
+        log.warning("%d trials are kept in %s: the same command goes on from there.", ended, study.folder)
 
 
 def _parent(made: SweepPlan) -> RunInfo:
@@ -136,7 +148,7 @@ class _Sweep:
 
     def _track(self, number: int) -> None:
         record = self.study.result(number)
-        if record is None or (self.study.place(number) / CHILD_FILE).is_file():
+        if record is None:
             return
         params = record["params"] or self.plan.params_of(self.schedule.point(number))
         self.tracked.trial(number, record, self.schedule.stage_of(number), params)
@@ -171,6 +183,9 @@ class _Sweep:
             attempts = 0
             while self.study.result(number) is None and attempts < ALONE:
                 error, attempts = self._try([number]) or error, attempts + 1
+            if self.study.result(number) is None and of_system(error):
+                assert error is not None
+                raise error  # no fault of the trial, which is run again by the next command
             if self.study.result(number) is None:
                 reason = " ".join(str(error).split()).partition(". ")[0] if error else "it ended without a word"
                 self._write_failure(number, reason)
@@ -253,7 +268,8 @@ class _Sweep:
                 self._track(one.number)  # sweepers that died meanwhile may have left some
         best = self.study.ranked()[0]
         folder = self.study.folder / results.BEST
-        if not (folder / FINAL_FILE).is_file():
+        recorded = (self.study.folder / DONE_FILE).is_file() or self.tracked.has(folder / FINAL_FILE)
+        if not recorded:
             began = time.perf_counter()
             self.tracked.wait()  # where the tracker lags behind, its time is one of the trials too
             self._add_times(time.perf_counter() - began, [])
@@ -281,4 +297,4 @@ class _Sweep:
         log.info("Refitting the best setting, and scoring it on test.")
         run = experiment.execute(final, folder, self.tracked.run_id)
         # Its numbers are on disk before the tracker has them all.
-        results.write_json(folder / FINAL_FILE, {"run_id": run.run_id})
+        results.write_json(folder / FINAL_FILE, {"run_id": run.run_id, "parent": self.tracked.run_id})

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from filelock import FileLock
 
 from mfx import results
+from mfx.errors import RunGone
 from mfx.files import write_text
 from mfx.interfaces import RunInfo, TrackedRun, Tracker
 from mfx.sweep.study import Study
@@ -26,6 +27,8 @@ BEGUN = ".begun"
 
 class TrackedSweep:
     """Writes to the tracker from one background thread; what fails there is raised by the next call.
+
+    After a failure nothing is tried but the end of the parent: a store that fails may make each call wait.
 
     Parameters
     ----------
@@ -44,8 +47,10 @@ class TrackedSweep:
             tracker.prepare()
         self._tracker, self._info, self._study = tracker, info, study
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mfx-sweep-tracking")
+        self._failed = False
         self._parent: Future[TrackedRun] = self._thread.submit(self._open)
-        self._waiting: list[Future[None]] = [self._thread.submit(self._check_parent)]
+        self._waiting: list[Future[None]] = []
+        self._do(self._check_parent)
 
     @property
     def run_id(self) -> str:
@@ -61,15 +66,15 @@ class TrackedSweep:
         for one in [one for one in self._waiting if one.done()]:
             self._waiting.remove(one)
             one.result()
-        self._waiting.append(self._thread.submit(self._child, number, record, stage, dict(params)))
+        self._do(lambda: self._child(number, record, stage, dict(params)))
 
     def on_parent(self, do: Callable[[TrackedRun], None]) -> None:
         """Do something with the parent run, after everything before it."""
-        self._waiting.append(self._thread.submit(lambda: do(self._parent.result())))
+        self._do(lambda: do(self._parent.result()))
 
     def mark_best(self, number: int) -> None:
         """Tag the child of the best trial."""
-        self._waiting.append(self._thread.submit(self._mark, number))
+        self._do(lambda: self._mark(number))
 
     def discard(self, tags: Mapping[str, str]) -> None:
         """Delete children with these tags, which a killed process left half written; waits until they are gone."""
@@ -82,9 +87,21 @@ class TrackedSweep:
 
     def close(self, status: Literal["FINISHED", "FAILED", "KILLED"]) -> None:
         """Wait until everything is written, and end the parent run."""
-        self.on_parent(lambda run: run.finish(status))
+        self._waiting.append(self._thread.submit(lambda: self._parent.result().finish(status)))
         self._thread.shutdown(wait=True)
         self.wait()
+
+    def _do(self, call: Callable[[], None]) -> None:
+        self._waiting.append(self._thread.submit(self._unless_failed, call))
+
+    def _unless_failed(self, call: Callable[[], None]) -> None:
+        if self._failed:
+            return
+        try:
+            call()
+        except BaseException:
+            self._failed = True
+            raise
 
     def _check_parent(self) -> None:
         self._parent.result()
@@ -95,9 +112,12 @@ class TrackedSweep:
         with FileLock(self._study.folder / "parent.lock"):
             before = json.loads(path.read_text(encoding="utf-8"))["run_id"] if path.is_file() else None
             if before is not None and hasattr(self._tracker, "reopen"):
-                found: TrackedRun = self._tracker.reopen(before, self._info.experiment)
-                return found
-            if before is not None:
+                try:
+                    found: TrackedRun = self._tracker.reopen(before, self._info.experiment)
+                    return found
+                except RunGone as error:
+                    log.warning("%s The sweep is recorded anew, with the trials that are done.", error.message)
+            elif before is not None:
                 log.warning("This tracker cannot take up a run again, so the sweep goes on below a new parent.")
             begun = path.with_suffix(BEGUN)
             if begun.is_file():
@@ -113,8 +133,15 @@ class TrackedSweep:
         folder = self._study.place(number)
         # Trials of a dead sweeper may be recorded by two that live.
         with FileLock(folder / "tracked.lock"):
-            if not (folder / CHILD_FILE).is_file():
+            if not self.has(folder / CHILD_FILE):
                 self._write_child(folder, number, record, stage, params)
+
+    def has(self, note: Path) -> bool:
+        """Whether the run that a file names is recorded, below this parent and not one that is gone with its store."""
+        if not note.is_file():
+            return False
+        parent = json.loads(note.read_text(encoding="utf-8")).get("parent")
+        return parent in (None, self.run_id) or not hasattr(self._tracker, "reopen")
 
     def _write_child(
         self, folder: Path, number: int, record: Mapping[str, Any], stage: str, params: Mapping[str, str]
@@ -138,7 +165,7 @@ class TrackedSweep:
         run.log_metrics({k: v for k, v in final.items() if k in record["curves"]}, step=epochs + 1)
         run.log_metrics({k: v for k, v in final.items() if k not in record["curves"]})
         run.finish("FAILED" if status == "failed" else "FINISHED")
-        results.write_json(folder / CHILD_FILE, {"run_id": run.run_id})
+        results.write_json(folder / CHILD_FILE, {"run_id": run.run_id, "parent": parent})
 
     def _discard(self, tags: Mapping[str, str], parent: str | None = None) -> None:
         if hasattr(self._tracker, "discard"):

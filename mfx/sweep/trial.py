@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mfx import compose, experiment, results
-from mfx.errors import MFXError
+from mfx.errors import MFXError, of_system
 from mfx.interfaces import Split
 from mfx.sweep.storage import RESULT_FILE, reporting
 
@@ -36,6 +36,11 @@ def run(config: Any, directory: Path, *, prune: bool) -> dict[str, Any]:
     dict
         ``status`` (complete, pruned or failed), ``value`` of the objective on valid, all ``metrics``, ``curves``,
         ``params`` (every setting), ``seconds`` and, for a failure, ``error`` and ``traceback``.
+
+    Raises
+    ------
+    OSError
+        Where the system, a full disk say, is to blame; then there is no result.
     """
     began = time.perf_counter()
     record: dict[str, Any] = {"status": "failed", "value": None, "metrics": {}, "curves": {}, "params": {}}
@@ -55,6 +60,8 @@ def run(config: Any, directory: Path, *, prune: bool) -> dict[str, Any]:
     except Pruned:
         record["status"] = "pruned"
     except (Exception, SystemExit) as error:
+        if of_system(error):
+            raise  # the system is to blame, not the trial
         text = f"{'' if isinstance(error, MFXError) else type(error).__name__ + ': '}{error}"
         record |= {"error": " ".join(text.split()), "traceback": traceback.format_exc()}
     record["seconds"] = time.perf_counter() - began

@@ -6,7 +6,6 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +17,7 @@ log = logging.getLogger(__name__)
 class BackgroundRun:
     """Opens a run and passes everything on to it, in order, from one background thread.
 
-    What fails there is raised by the next call, at the latest by `finish`.
+    What fails there is raised by the next call, at the latest by `finish`; nothing after it is tried but the end.
 
     Parameters
     ----------
@@ -39,6 +38,7 @@ class BackgroundRun:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mfx-tracking")
         self._opened: Future[TrackedRun] = self._thread.submit(tracker.start, info)
         self._waiting: list[Future[Any]] = []
+        self._failed = False
 
     @property
     def run_id(self) -> str:
@@ -76,13 +76,33 @@ class BackgroundRun:
         self._thread.shutdown(wait=True)
         self._raise_failures()
 
+    def give_up(self, reason: str, status: Literal["FAILED", "KILLED"]) -> None:
+        """Wait until all is written that can be, and close the run with the reason why it ended.
+
+        Raises
+        ------
+        Exception
+            What could not be written first.
+        """
+        self._waiting.append(self._thread.submit(lambda: self._opened.result().set_tags({"error": reason})))
+        self.finish(status)
+
     def where(self) -> str:
         """One line for people: where to look at the run."""
         return self._opened.result().where()
 
     def _do(self, call: Callable[[TrackedRun], None]) -> None:
         self._raise_failures()
-        self._waiting.append(self._thread.submit(lambda: call(self._opened.result())))
+        self._waiting.append(self._thread.submit(self._call, call))
+
+    def _call(self, call: Callable[[TrackedRun], None]) -> None:
+        if self._failed:
+            return  # a store that fails may make each call wait
+        try:
+            call(self._opened.result())
+        except BaseException:
+            self._failed = True
+            raise
 
     def _raise_failures(self) -> None:
         done = [one for one in self._waiting if one.done()]
@@ -106,10 +126,10 @@ def opened(tracker: Tracker, info: RunInfo) -> Iterator[BackgroundRun]:
     except BaseException as error:
         text = f"{type(error).__name__}: {error}".replace("\n", " ")[:500]
         status: Literal["FAILED", "KILLED"] = "FAILED" if isinstance(error, Exception) else "KILLED"
-        for last_word in (partial(tracked.set_tags, {"error": text}), partial(tracked.finish, status)):
-            try:
-                last_word()
-            except Exception as second:  # what went wrong is worth more than what then goes wrong with the tracker
+        try:
+            tracked.give_up(text, status)
+        except Exception as second:  # what went wrong is worth more than what then goes wrong with the tracker
+            if second is not error:
                 log.warning("The run could not be closed as it should: %s", second)
         raise
     tracked.finish("FINISHED")

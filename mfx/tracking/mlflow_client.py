@@ -25,29 +25,48 @@ EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 
 
 @contextlib.contextmanager
-def told(store: Store, doing: str) -> Iterator[None]:
-    """Turn whatever MLflow, its database layer or the file system raises into a one-line `TrackingError`."""
+def told(store: Store, doing: str, *, in_turn: bool = True) -> Iterator[None]:
+    """Turn whatever MLflow, its database layer or the file system raises into a one-line `TrackingError`.
+
+    The block has its turn to write to the store, but for `in_turn` false.
+    """
     try:
-        yield
+        with store.turn() if in_turn else contextlib.nullcontext():
+            yield
     except MFXError:
         raise
     except Exception as error:  # third parties raise dozens of types here; the cause stays attached for --debug
-        text = mask(" ".join((str(error).strip() or type(error).__name__).partition("\n")[0].split()))
+        cause = _driver_error(error) or error
+        text = mask(" ".join((str(cause).strip() or type(cause).__name__).partition("\n")[0].split()))
         reason = text if len(text) <= 300 else f"{text[:297]}..."
         raise TrackingError(
             f"The run store {store.shown} failed while {doing}: {reason.rstrip('.')}.", _hint(store, text)
         ) from error
 
 
+def _driver_error(error: BaseException) -> BaseException | None:
+    """Find what the database's driver said, which SQLAlchemy and MLflow wrap in words of their own."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(found := getattr(seen, "orig", None), BaseException):
+            return found
+        seen = seen.__cause__
+    return None
+
+
 def _hint(store: Store, reason: str) -> str:
     low = reason.lower()
+    if store.database is not None and not (store.database.exists() and store.database.stat().st_size):
+        return "The file was deleted or moved: put it back, or type the same command again for a new store."
+    if "malformed" in low or "not a database" in low or "no such table" in low:
+        return "It is damaged: move the file away, and the next run makes a new one."
     if "locked" in low:
         return "Another program writes to it; end that program, or give this run another store with tracking.uri=."
     if "out-of-date" in low or "upgrade" in low:
         return f"Copy it to a safe place, then run: mlflow db upgrade {mask(store.uri)}"
     if "no module named" in low:
         return "Install the database driver that the address needs."
-    if "readonly" in low or "permission" in low:
+    if "readonly" in low or "permission" in low or "unable to open" in low:
         return "Make it writable, or choose another store with tracking.uri=sqlite:///PATH."
     if "disk" in low or "no space" in low:
         return "Free disk space, or choose another store with tracking.uri=sqlite:///PATH."
@@ -63,7 +82,7 @@ def open_client(store: Store) -> MlflowClient:
         If the store cannot be made or opened, in one line and without credentials.
     """
     keep_quiet()
-    with told(store, "opening it"):
+    with told(store, "opening it", in_turn=False):
         from mlflow.tracking import MlflowClient
 
         _set_levels()
@@ -145,5 +164,5 @@ def keep_quiet() -> None:
 
 def _set_levels() -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    # It repeats each failed attempt with the driver's words; the error at the end says it once.
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.ERROR)
+    # It repeats each failure with a traceback; the error at the end says it once.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)

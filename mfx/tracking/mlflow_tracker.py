@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from mfx.errors import SettingError, TrackingError, mask
+from mfx.errors import RunGone, SettingError, TrackingError, mask
+from mfx.files import copy_folder
 from mfx.interfaces import DataInfo, RunInfo
 from mfx.registry import register
 from mfx.settings import Component, setting
@@ -27,6 +28,8 @@ log = logging.getLogger(__name__)
 
 PARAMS_PER_CALL = 100
 METRICS_PER_CALL = 1000
+PAUSE = 60.0
+"""Seconds for which a store that failed while a run lasts is left alone: one that is locked makes each call wait."""
 
 TAG_NAMES = {
     "description": "mlflow.note.content",
@@ -113,8 +116,10 @@ class MLflowTracker(Component):
 
         Raises
         ------
+        RunGone
+            If the run is not in the store any more.
         TrackingError
-            If the store cannot be reached, or the run is gone from it.
+            If the store cannot be reached.
         """
         opening, self.opening_ = getattr(self, "opening_", None), None
         store = locate(self.uri)
@@ -181,8 +186,10 @@ class MLflowRun:
         self._every = flush_seconds
         self._pending: list[Any] = []
         self._known: dict[str, set[tuple[int, float]]] | None = None
-        self._written_at = time.monotonic()
+        self._next = time.monotonic() + flush_seconds
         self._complained = False
+        self._file = store.file()
+        self._began = 0
 
     def open(self, info: RunInfo, began: float) -> None:
         """Create the run; `began` is its start in seconds since 1970."""
@@ -194,7 +201,8 @@ class MLflowRun:
         with told(self._store, f"starting run '{info.name}'"):
             from mlflow.entities import Param
 
-            run = self._client.create_run(experiment, start_time=int(began * 1000), tags=tags, run_name=info.name)
+            self._began = int(began * 1000)
+            run = self._client.create_run(experiment, start_time=self._began, tags=tags, run_name=info.name)
             self.run_id = str(run.info.run_id)
             self._experiment_id = experiment
             entities = [Param(key, value) for key, value in params.items()]
@@ -206,11 +214,21 @@ class MLflowRun:
 
         Raises
         ------
-        TrackingError
+        RunGone
             If it does not exist.
         """
         with told(self._store, f"taking up run {run_id}"):
-            self._client.get_run(run_id)
+            from mlflow.exceptions import MlflowException
+
+            try:
+                self._began = int(self._client.get_run(run_id).info.start_time)
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+                raise RunGone(
+                    f"The run store {self._store.shown} has no run {run_id} any more.",
+                    "Put the store back that had it, or leave out what goes on with that run.",
+                ) from error
         self.run_id, self._experiment_id, self._known = run_id, experiment, {}
 
     def log_metrics(self, values: Mapping[str, float], step: int = 0) -> None:
@@ -229,12 +247,12 @@ class MLflowRun:
         now = int(time.time() * 1000)
         keys = metric_keys(values)
         self._pending += [Metric(keys[name], float(value), now, step) for name, value in values.items()]
-        if time.monotonic() - self._written_at < self._every and len(self._pending) < METRICS_PER_CALL:
+        if time.monotonic() < self._next and (self._complained or len(self._pending) < METRICS_PER_CALL):
             return
         try:
             self._flush()
         except TrackingError as error:
-            self._written_at = time.monotonic()
+            self._next = time.monotonic() + max(self._every, PAUSE)
             if not self._complained:
                 log.warning("%s The run goes on; its numbers are written later.", error.message)
                 self._complained = True
@@ -274,8 +292,20 @@ class MLflowRun:
                 package(model.parent)
             except TrackingError as error:
                 log.warning("The model is kept, but cannot be served: %s", error.message)
-        with told(self._store, f"copying {folder}"):
-            self._client.log_artifacts(self.run_id, str(folder), where or None)
+        with told(self._store, f"copying {folder}", in_turn=False):
+            place = self._artifacts()
+            if place is None:
+                self._client.log_artifacts(self.run_id, str(folder), where or None)
+            else:
+                # MLflow would copy in place, so that a full disk or a kill leaves half of a file.
+                copy_folder(folder, place / where)
+
+    def _artifacts(self) -> Path | None:
+        """Find the folder of the run's artifacts; None where they are not in files of this machine."""
+        from mlflow.utils.file_utils import local_file_uri_to_path
+
+        uri = str(self._client.get_run(self.run_id).info.artifact_uri)
+        return Path(local_file_uri_to_path(uri)) if uri.startswith("file:") else None  # type: ignore[no-untyped-call]
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Add or replace labels.
@@ -309,7 +339,15 @@ class MLflowRun:
         with told(self._store, "ending the run"):
             if self._known is not None and status == "FINISHED":
                 self._forget_error()
-            self._client.set_terminated(self.run_id, status)
+            # A clock that was set back meanwhile must not end a run before it began.
+            now = int(time.time() * 1000)
+            self._client.set_terminated(self.run_id, status, max(now, self._began))
+            if self._store.file() != self._file:
+                # SQLite goes on writing to a file that has no name any more.
+                raise TrackingError(
+                    f"The run store {self._store.shown} was deleted or replaced while the run lasted.",
+                    "Put it back, or type the same command again: a new store is made.",
+                )
 
     def _stands(self, metric: Any) -> bool:
         """Whether a run that was taken up has this point already."""
@@ -343,7 +381,7 @@ class MLflowRun:
             while self._pending:
                 self._client.log_batch(self.run_id, metrics=self._pending[:METRICS_PER_CALL])
                 del self._pending[:METRICS_PER_CALL]
-        self._written_at = time.monotonic()
+        self._next, self._complained = time.monotonic() + self._every, False
 
 
 def _fitting(what: str, values: Mapping[str, str], limit: int) -> dict[str, str]:

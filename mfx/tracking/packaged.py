@@ -9,14 +9,13 @@ import importlib.metadata
 import json
 import platform
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mfx.errors import TrackingError
-from mfx.files import atomic_file, write_text
+from mfx.files import atomic_file, scratch_folder, write_text
 from mfx.tracking.mlflow_client import keep_quiet
 
 MLMODEL = "MLmodel"
@@ -53,8 +52,8 @@ def package(folder: Path) -> None:
     (folder / MLMODEL).unlink(missing_ok=True)
     write_text(folder / SCRIPT, _CODE)
     needs = [f"{name}=={importlib.metadata.version(name)}" for name in ("mfx", "mlflow")]
-    with tempfile.TemporaryDirectory() as scratch:
-        draft = Path(scratch) / "model"
+    with scratch_folder() as scratch:
+        draft = scratch / "model"
         try:
             mlflow.pyfunc.save_model(
                 str(draft),

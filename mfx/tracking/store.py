@@ -7,6 +7,8 @@ import importlib.metadata
 import os
 import socket
 import sqlite3
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,6 +17,8 @@ from mfx.errors import TrackingError, mask
 
 PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
 ELSEWHERE = ("databricks",)
+TURN_SECONDS, POLL_SECONDS = 60.0, 0.005
+"""How long a process waits for its turn to write to an sqlite store, and how often it looks."""
 HINT = "Set tracking.uri to sqlite:///PATH, postgresql://..., mysql://..., mssql://... or http(s)://HOST:PORT."
 
 
@@ -44,6 +48,41 @@ class Store:
         """The address for people: the absolute path of an sqlite store, else the address without credentials."""
         return str(self.database) if self.database is not None else mask(self.uri)
 
+    def file(self) -> tuple[int, int] | None:
+        """Tell one file from another of the same name: device and number; None for servers and where there is none."""
+        try:
+            about = None if self.database is None else self.database.stat()
+        except FileNotFoundError:
+            return None
+        return None if about is None else (about.st_dev, about.st_ino)
+
+    @contextlib.contextmanager
+    def turn(self) -> Iterator[None]:
+        """Write to an sqlite store only while no other process of MFX does; servers see to that themselves.
+
+        SQLite lets a process that waits look again now and then, so that of many busy ones some may never get their
+        turn before its patience ends. Where nobody lets go for long, or no lock can be made, SQLite has to decide.
+        """
+        if self.database is None or not self.database.is_file():
+            yield
+            return
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(f"{self.database}.lock", is_singleton=True)  # that of making the schema
+        waited = False
+        with contextlib.ExitStack() as held:
+            try:
+                held.enter_context(lock.acquire(blocking=False))
+            except Timeout:
+                waited = True
+                with contextlib.suppress(Timeout, OSError):
+                    held.enter_context(lock.acquire(timeout=TURN_SECONDS, poll_interval=POLL_SECONDS))
+            except OSError:
+                pass
+            yield
+        if waited:
+            time.sleep(3 * POLL_SECONDS)  # whoever waits now comes first
+
     def check(self, timeout: float = 10.0) -> None:
         """See in a moment whether the store can be used: sqlite files are opened, servers are connected to.
 
@@ -54,7 +93,9 @@ class Store:
             nothing answers at the address.
         """
         if self.database is not None:
-            _check_sqlite(self.database, timeout)
+            _check_folder(self.database)
+            with self.turn():
+                _check_sqlite(self.database, timeout)
         else:
             _check_server(self.uri, timeout)
 
@@ -110,7 +151,7 @@ def _plugin_schemes() -> set[str]:
     return {point.name for point in importlib.metadata.entry_points(group="mlflow.tracking_store")}
 
 
-def _check_sqlite(path: Path, timeout: float) -> None:
+def _check_folder(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not os.access(path.parent, os.W_OK | os.X_OK) or (path.exists() and not os.access(path, os.R_OK | os.W_OK)):
@@ -122,6 +163,9 @@ def _check_sqlite(path: Path, timeout: float) -> None:
             f"The run store {path} cannot be written: {error.strerror}.",
             "Choose another place with tracking.uri=sqlite:///PATH, or make this one writable.",
         ) from error
+
+
+def _check_sqlite(path: Path, timeout: float) -> None:
     if not path.exists() or not path.stat().st_size:
         return
     try:

@@ -1,5 +1,7 @@
 import json
+import os
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +99,16 @@ def test_an_unknown_run_costs_one_line_that_says_what_exists(run):
     assert "Did you mean 'mine'?" in error.value.hint
     assert result.directory.name in error.value.hint
     assert "\n" not in str(error.value)
+
+
+def test_a_last_run_from_the_future_is_told(run, caplog):
+    made = run()
+    assert find("last").folder == made.directory
+    assert not caplog.text
+    ahead = time.time() + 3600
+    os.utime(made.directory / "metrics.json", (ahead, ahead))
+    assert find("last").folder == made.directory
+    assert "The clock has been set back" in caplog.text
 
 
 @pytest.mark.parametrize("reference", ["last", "ab12", "best of this", ""])

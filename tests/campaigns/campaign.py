@@ -64,6 +64,7 @@ def when(one: dict[str, Any]) -> str:
 def prepare() -> None:
     """Import what commands import; run nothing, open nothing, start no thread."""
     os.environ |= {"MFX_PLUGINS": "off", "NUMBA_NUM_THREADS": "2", "NUMBA_THREADING_LAYER": "workqueue"}
+    importlib.import_module("mfx.tracking.mlflow_client").keep_quiet()
     for name in (
         "hydra", "mlflow.tracking", "mlflow.pyfunc", "mlflow.store.tracking.sqlalchemy_store", "numba", "optuna",
         "pandas", "mfx.experiment", "mfx.sweep.sweeper", "mfx.cli.run", "mfx.tracking.mlflow_tracker", "mfx.models.bpr",
@@ -73,7 +74,9 @@ def prepare() -> None:
     assert threading.active_count() == 1, f"there are threads: {threading.enumerate()}"
 
 
-def start(folder: Path, typed: tuple[str, ...], before: Callable[[], None] = lambda: None) -> int:
+def start(
+    folder: Path, typed: tuple[str, ...], before: Callable[[], None] = lambda: None, *, as_json: bool = True
+) -> int:
     """Carry out ``mfx ...`` in a fork, in a group of its own; returns its process id.
 
     Parameters
@@ -84,6 +87,8 @@ def start(folder: Path, typed: tuple[str, ...], before: Callable[[], None] = lam
         What follows ``mfx``.
     before : callable
         Done in the fork before the command.
+    as_json : bool
+        Whether ``--json`` is added.
     """
     child = os.fork()
     if child:
@@ -97,7 +102,7 @@ def start(folder: Path, typed: tuple[str, ...], before: Callable[[], None] = lam
         before()
         from mfx.cli.main import main
 
-        status = main([*typed, "--json"])
+        status = main([*typed, *["--json"] * as_json])
         concurrent.futures.thread._python_exit()  # as Python does at its end: wait for the tracker's thread
         sys.stdout.flush()
         sys.stderr.flush()

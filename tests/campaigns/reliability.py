@@ -2,8 +2,8 @@
 
     python tests/campaigns/reliability.py
 
-writes it from ``results/*.json``, which the campaigns (`fuzz.py`, `kill.py`, `mutants.py`) leave. A promise without a
-test or a figure is not in it.
+writes it from ``results/*.json``, which the campaigns (`fuzz.py`, `kill.py`, `faults.py`, `load.py`, `mutants.py`)
+leave. A promise without a test or a figure is not in it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import faults_and_load
 import page_of_mutants
 from campaign import REPOSITORY, RESULTS, when
 
@@ -23,6 +24,18 @@ PROMISES = (
     (
         "A kill at any moment loses no finished trial or run, and damages neither files nor the store.",
         "`python tests/campaigns/kill.py`, `tests/sweep/test_killed_sweep.py`",
+    ),
+    (
+        "A full disk, a read-only folder, a store that is locked, deleted or damaged, a machine that dies between two "
+        "files or a clock that goes back damages no file, loses no finished trial or run, is told in one line, and the "
+        "same command comes to the right numbers afterwards. Commands may share a store at once.",
+        "`python tests/campaigns/faults.py`; what it found is held by `tests/test_files.py`, "
+        "`tests/tracking/test_mlflow_tracker.py`, `tests/test_checkpoint.py` and `tests/sweep`",
+    ),
+    (
+        "A store with 1,000 runs and 10,000 trials, eight processes that log at once and a sweep of 500 trials slow "
+        "nothing down by more than seconds, lose nothing and leak nothing.",
+        "`python tests/campaigns/load.py`",
     ),
     (
         "Bad input ends in a one-line error or in a right result.",
@@ -89,6 +102,7 @@ def page(results: dict[str, dict[str, Any]]) -> str:
             f"Fits and evaluations were killed: {moments}.",
             "",
         ]
+    lines += faults_and_load.faults(results.get("faults", {})) + faults_and_load.load(results.get("load", {}))
     lines += page_of_mutants.mutants(results.get("mutants", {}))
     return "\n".join(lines).rstrip() + "\n"
 

@@ -1,10 +1,11 @@
+import errno
 import json
 import re
 
 import pytest
 
 from mfx.cli import main as cli_main
-from mfx.cli import sweep
+from mfx.cli import new, sweep
 
 TOY = ("dataset=toy", "split=toy_split", "model=toy_model", "tracking=toy_tracking", "metrics=[rmse]", "figures=false")
 HEAVY = ("pandas", "mlflow", "matplotlib", "optuna", "numba", "scipy", "pyarrow")
@@ -239,6 +240,31 @@ def test_unexpected_errors_point_to_debug(capsys):
         capsys.readouterr().err
         == "mfx: RuntimeError: two lines (a defect of MFX or of a plugin; --debug shows where)\n"
     )
+
+
+def test_a_full_disk_is_no_defect_and_the_line_says_what_to_do(capsys):
+    assert cli_main.complain(OSError(errno.ENOSPC, "No space left on device", "runs/x.json"), debug=False) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("mfx: runs/x.json cannot be used: No space left on device. Free disk space, then")
+    assert told.count("\n") == 1
+
+
+def test_a_plugin_is_made_whole_or_not_at_all(tmp_path, monkeypatch):
+    written = []
+
+    def full(path, text):
+        written.append(path)
+        if len(written) == 3:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(new, "write_text", full)
+        with pytest.raises(OSError, match="No space"):
+            new.make_plugin("mine", tmp_path)
+    assert not list(tmp_path.iterdir())
+    assert (new.make_plugin("mine", tmp_path) / "pyproject.toml").is_file()
 
 
 def test_runs_that_differ_in_seed_or_fold_form_a_group():

@@ -31,7 +31,7 @@ def test_a_failed_write_leaves_the_old_file(figure, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(style, "_print", full)
-    with pytest.raises(DataError, match=r"a\.png cannot be written: No space left"):
+    with pytest.raises(DataError, match=r"a\.png cannot be written: No space left on device. Free disk"):
         save(figure, path)
     assert path.read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]

@@ -125,3 +125,17 @@ def test_a_sweep_killed_while_it_writes_to_mlflow_leaves_every_trial_there_once(
         check_mlflow(sweep.folder, found, told)
         print(told, flush=True)
         sweep.set_aside()
+
+
+def test_a_sweep_whose_store_was_deleted_is_recorded_anew(sweep, essence, whole):
+    moment = {"writing": ["trials/*/tracked.begun", "tracked.json", 3], "after": 0.0, "whom": "all"}
+    sweep.kill(moment, arguments=BUDGET)
+    kept = finished_trials(sweep.folder)
+    assert kept
+    (sweep.folder / "runs" / "mlflow.db").unlink()
+    done, found = sweep(*BUDGET)
+    assert done.returncode == 0, done.stderr
+    assert "The sweep is recorded anew" in done.stderr
+    assert essence(found) == essence(whole[0])
+    assert kept.items() <= finished_trials(sweep.folder).items()
+    check_mlflow(sweep.folder, found, "deleted")

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from mfx.errors import SettingError, TrackingError
+from mfx.errors import RunGone, SettingError, TrackingError
 from mfx.interfaces import DataInfo, TrackedRun, Tracker
 from mfx.tracking import mlflow_tracker
 from mfx.tracking.mlflow_tracker import MLflowTracker
@@ -247,7 +247,7 @@ def test_a_store_that_locks_during_a_run_costs_no_result(client, info, database,
     monkeypatch.setattr(run._client, "log_batch", locked)
     run.log_metrics({"valid/rmse": 0.9}, step=1)
     run.log_metrics({"valid/rmse": 0.8}, step=2)
-    assert len(attempts) == 2
+    assert len(attempts) == 1, "a store that is locked makes each call wait"
     assert len(caplog.records) == 1
     with pytest.raises(TrackingError, match=r"writing metrics: database is locked\. Another program") as caught:
         run.finish("FINISHED")
@@ -256,6 +256,50 @@ def test_a_store_that_locks_during_a_run_costs_no_result(client, info, database,
     run.finish("FINISHED")
     assert client.get_run(run.run_id).data.metrics == {"valid/rmse": 0.8}
     assert len(client.get_metric_history(run.run_id, "valid/rmse")) == 2
+
+
+def test_a_store_that_is_deleted_during_a_run_is_noticed(client, info, database):
+    run = MLflowTracker().start(info())
+    run.log_metrics({"valid/rmse": 0.9})
+    database.unlink()
+    with pytest.raises(TrackingError, match="deleted or"):
+        run.finish("FINISHED")
+
+
+def test_a_store_that_is_replaced_during_a_run_is_noticed(client, info, database, template):
+    run = MLflowTracker().start(info())
+    shutil.copy(template, database.with_name("other.db"))
+    with sqlite3.connect(database) as known, sqlite3.connect(database.with_name("other.db")) as other:
+        known.backup(other)
+    database.with_name("other.db").replace(database)
+    with pytest.raises(TrackingError, match=r"deleted or replaced|readonly"):
+        run.finish("FINISHED")
+
+
+def test_a_clock_that_goes_back_ends_no_run_before_it_began(client, info, monkeypatch):
+    run = MLflowTracker().start(info())
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now - 86_400)
+    run.log_metrics({"valid/rmse": 0.9}, step=1)
+    run.finish("FINISHED")
+    found = client.get_run(run.run_id)
+    assert found.info.end_time == found.info.start_time
+    assert found.data.metrics == {"valid/rmse": 0.9}
+
+
+def test_a_run_that_is_gone_from_its_store(client, info):
+    with pytest.raises(RunGone, match=r"mlflow\.db has no run 0123"):
+        MLflowTracker().reopen("0123" * 8, "mfx")
+
+
+def test_the_drivers_words_are_told_and_not_those_around_them(client, info, monkeypatch, caplog):
+    run = MLflowTracker().start(info())
+    with sqlite3.connect(run._store.database, isolation_level=None) as other:
+        other.execute("CREATE TRIGGER full BEFORE UPDATE ON runs BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
+    other.close()
+    with pytest.raises(TrackingError, match=r"failed while ending the run: disk is full\. Free disk space"):
+        run.finish("FINISHED")
+    assert "Traceback" not in caplog.text
 
 
 def test_a_foreign_database_is_left_alone(info, tmp_path):

@@ -1,6 +1,7 @@
 import os
 import socket
 import sqlite3
+import threading
 import time
 
 import pytest
@@ -127,3 +128,43 @@ def test_nobody_answers(scheme):
         locate(f"{scheme}://ann:secret@127.0.0.1:{port}/mfx").check()
     assert "secret" not in str(caught.value)
     assert time.monotonic() - began < 5
+
+
+def test_processes_of_mfx_take_turns_at_an_sqlite_store(database):
+    store, told = locate(), []
+
+    def other():
+        with store.turn():
+            told.append("other")
+
+    with store.turn():
+        with store.turn():  # within one's own turn one may have another
+            waiting = threading.Thread(target=other)
+            waiting.start()
+        time.sleep(0.05)
+        told.append("one")
+    waiting.join(10)
+    assert told == ["one", "other"]
+
+
+def test_where_no_lock_can_be_made_a_turn_is_taken_all_the_same(database, tmp_path):
+    database.with_name("mlflow.db.lock").mkdir()
+    with locate().turn():
+        pass
+    with locate(f"sqlite:///{tmp_path}/gone/mlflow.db").turn():
+        assert not (tmp_path / "gone").exists()
+
+
+def test_nobody_waits_for_ever_for_a_turn(database, monkeypatch):
+    monkeypatch.setattr("mfx.tracking.store.TURN_SECONDS", 0.05)
+    store, told = locate(), []
+
+    def other():
+        with store.turn():
+            told.append("other")
+
+    with store.turn():
+        waiting = threading.Thread(target=other)
+        waiting.start()
+        waiting.join(10)
+        assert told == ["other"]
