@@ -221,6 +221,14 @@ def test_properties_of_the_lists(make: Any, world: Any) -> None:
     assert result.values == pytest.approx({"coverage@2": 3 / 5, "novelty@2": 1.0, "popularity_share@2": 0.75})
 
 
+def test_lists_of_the_first_item_and_of_the_only_rater(make: Any, world: Any) -> None:
+    seen, held = make([(1, 0, 3.0)], 2, 3), make([(0, 2, 3.0)], 2, 3)
+    metrics = create_metrics(["novelty@2", "popularity_share@2"])
+    result = evaluate(world.model(np.array([[3.0, 2, 1]] * 2)), seen, held, metrics)
+    # The list is items 0 and 1: the one that the only rater rated, and one that counts as rated once.
+    assert result.values == {"novelty@2": 0.0, "popularity_share@2": 0.5}
+
+
 @pytest.mark.parametrize(
     ("head", "marked"), [(0.01, [1]), (0.4, [1]), (0.41, [0, 1]), (0.7, [0, 1]), (0.71, [0, 1, 2]), (1.0, [0, 1, 2])]
 )
