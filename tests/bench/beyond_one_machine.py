@@ -105,16 +105,16 @@ def tables() -> str:
         f"{one['ratings']:,} train ratings of {one['users']:,} users and {one['items']:,} items",
         f"(`dataset=synthetic dataset.preset={found['preset']}`), two workers of one thread against",
         f"`engine=local` on two threads, each the quickest of {ROUNDS * (EPOCHS - 1)} epochs, on a machine of two",
-        f"cores that had much other work (load {found['load']:.0f}): ratios are rough, and seconds more than they need be.",
+        f"cores that had much other work (load {found['load']:.0f}): ratios are rough, seconds more than need be.",
         "",
-        "| factors | seconds, local | ray | ratio | kernels | transfer | waiting | share of transfer | MB a worker |",
-        "|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+        "| ALS | seconds, local | ray | ratio | kernels | transfer | waiting | share of transfer | MB a worker |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for row in found["rows"]:
         local, ray = row["local"], row["ray"]
         kernels, transfer, wait = (ray[f"seconds/epoch_{name}"] for name in ("compute", "transfer", "wait"))
         lines.append(
-            f"| {row['factors']} | {local['seconds']:.2f} | {ray['seconds']:.2f} | "
+            f"| {row['factors']} factors | {local['seconds']:.2f} | {ray['seconds']:.2f} | "
             f"{ray['seconds'] / local['seconds']:.2f} | {kernels:.2f} | {transfer:.2f} | {wait:.2f} | "
             f"{transfer / ray['seconds']:.0%} | {ray['worker_mb']:.0f} |"
         )

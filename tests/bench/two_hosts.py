@@ -2,8 +2,8 @@
 
 Two network namespaces on this machine, joined by a bridge, are separate hosts to each other: each has its own address
 and runs its own node of one Ray cluster with one worker and its own object store. A data set is partitioned, and `mfx`
-run in one of them: while the other host joins; on both hosts; with a worker of the other host killed (-9) in the middle of the fit; with the driver
-killed, and then `resume=true`. Each run must come to the numbers of `engine=local`.
+run in one of them: while the other host joins; on both hosts; with a worker of the other host killed (-9) in the middle
+of the fit; with the driver killed, and then `resume=true`. Each run must come to the numbers of `engine=local`.
 """
 
 from __future__ import annotations
