@@ -83,7 +83,7 @@ def test_commands_compose(cli, command):
     """Everything but the run itself: names, settings, types, presets."""
     prepare(cli.folder)
     arguments = shlex.split(command)[1:]
-    if arguments[:1] == ["list"]:
+    if arguments[:1] in (["list"], ["data"]):
         done = cli(*arguments)
     else:
         single = [
@@ -102,6 +102,8 @@ def test_commands_compose(cli, command):
 )
 def test_commands_run(cli, command):
     prepare(cli.folder)
+    if "dataset.path=parts" in command:
+        assert cli("data", "partition", "to=parts").returncode == 0
     done = cli(*shlex.split(command)[1:])
     assert done.returncode == 0, done.stderr
 
@@ -138,3 +140,9 @@ def test_the_leaderboard_is_that_of_the_last_results():
     labels = [one.label for one in contestants["CONTESTANTS"]]
     results = json.loads((folder / "results.json").read_text())
     assert table["into"](TEXT, results, labels) == TEXT
+
+
+def test_the_tables_of_fits_beyond_one_machine_are_those_of_the_last_measurements():
+    bench = runpy.run_path(str(Path(__file__).parent / "bench" / "beyond_one_machine.py"))
+    begin, end = "<!-- beyond: python tests/bench/beyond_one_machine.py paper -->\n", "\n<!-- end of beyond -->"
+    assert BEFORE.partition(begin)[2].partition(end)[0] == bench["tables"]()

@@ -94,60 +94,64 @@ def measure(preset: str, factors: list[int]) -> None:
         rows.append({"factors": size, **best})
         print(json.dumps(rows[-1]), flush=True)
     RESULTS.write_text(json.dumps({"preset": preset, "load": os.getloadavg()[0], "rows": rows}, indent=2) + "\n")
-    paper()
+    print(tables())
 
 
-def paper() -> None:
-    """Print both tables."""
+def tables() -> str:
+    """Write the tables of the README."""
     found = json.loads(RESULTS.read_text())
     one = found["rows"][0]["ray"]
-    print(f"{one['ratings']:,} train ratings of {one['users']:,} users and {one['items']:,} items; two single-thread")
-    print(f"workers against two threads, each the quickest of {ROUNDS} x {EPOCHS - 1} epochs.\n")
-    print(
-        "| factors | engine=local | engine=ray | ratio | compute | transfer | wait | share of transfer | MB a worker |"
-    )
-    print("|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
+    lines = [
+        f"{one['ratings']:,} train ratings of {one['users']:,} users and {one['items']:,} items",
+        f"(`dataset=synthetic dataset.preset={found['preset']}`), two workers of one thread against",
+        f"`engine=local` on two threads, each the quickest of {ROUNDS * (EPOCHS - 1)} epochs, on a machine of two",
+        f"cores that had much other work (load {found['load']:.0f}): ratios are rough, seconds more than need be.",
+        "",
+        "| ALS | seconds, local | ray | ratio | kernels | transfer | waiting | share of transfer | MB a worker |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+    ]
     for row in found["rows"]:
         local, ray = row["local"], row["ray"]
-        parts = [ray[f"seconds/epoch_{name}"] for name in ("compute", "transfer", "wait")]
-        print(
-            f"| {row['factors']} | {local['seconds']:.2f} | {ray['seconds']:.2f} | "
-            f"{ray['seconds'] / local['seconds']:.2f} | {parts[0]:.2f} | {parts[1]:.2f} | {parts[2]:.2f} | "
-            f"{parts[1] / ray['seconds']:.0%} | {ray['worker_mb']:.0f} |"
+        kernels, transfer, wait = (ray[f"seconds/epoch_{name}"] for name in ("compute", "transfer", "wait"))
+        lines.append(
+            f"| {row['factors']} factors | {local['seconds']:.2f} | {ray['seconds']:.2f} | "
+            f"{ray['seconds'] / local['seconds']:.2f} | {kernels:.2f} | {transfer:.2f} | {wait:.2f} | "
+            f"{transfer / ray['seconds']:.0%} | {ray['worker_mb']:.0f} |"
         )
-    print()
-    _scale(found["rows"])
+    return "\n".join([*lines, "", *_scale(found["rows"])])
 
 
 BYTES_A_RATING = 20 + 18 + 16
-"""In the store at the most, in a refit: the columns of train, valid and test; those of train and valid once more; both
-layouts, 8 bytes each."""
+"""In the store at the most, in a refit: the columns of train, valid and test (20 bytes a rating), those of train and
+valid once more (nine tenths), and both layouts, 8 bytes each."""
 NETWORK = 10e9 / 8
 CORES, MEMORY_GB = 32, 128
 SIZES = ((1e9, 5e6, 1e6, 4), (1e10, 5e7, 5e6, 32), (1e11, 3e8, 2e7, 320))
 """Ratings, users, items and machines."""
 
 
-def _scale(rows: list[dict[str, Any]]) -> None:
+def _scale(rows: list[dict[str, Any]]) -> list[str]:
     row = min(rows, key=lambda one: abs(one["factors"] - 64))
     ray, factors = row["ray"], row["factors"]
     each = 2 * ray["seconds/epoch_compute"] / ray["ratings"]
-    print(f"At {factors} factors a rating costs {each * 1e9:.0f} ns of one core an epoch (both sides).\n")
-    print(f"Machines of {CORES} cores and {MEMORY_GB} GB, {NETWORK * 8 / 1e9:.0f} Gbit/s:\n")
-    print("| ratings | users, items | machines | store a machine | both tables | compute | transfer |")
-    print("|---:|---:|---:|---:|---:|---:|---:|")
+    lines = [
+        f"On paper: with {factors} factors a rating cost {each * 1e9:.0f} ns of one core an epoch, and takes at the",
+        f"most {BYTES_A_RATING} bytes of the store. On machines of {CORES} cores and {MEMORY_GB} GB, joined by",
+        f"{NETWORK * 8 / 1e9:.0f} Gbit/s, an epoch is then",
+        "",
+        "| ratings | users | items | machines | store of a machine | both tables | kernels | transfer |",
+        "|---:|---:|---:|---:|---:|---:|---:|---:|",
+    ]
     for ratings, users, items, machines in SIZES:
-        tables = [4 * (factors + 1) * count for count in (users, items)]
-        store = BYTES_A_RATING * ratings / machines
-        compute = each * ratings / (machines * CORES)
-        # Out: the driver's link carries either table once to every machine that gets it from the driver; Ray's nodes
-        # pass objects on, so we count the doubling of a tree. Back: every solved row comes to the driver.
-        hops = max(1, machines).bit_length()
-        transfer = sum(tables) * (hops + 1) / NETWORK
-        print(
-            f"| {ratings:.0e} | {users:.0e}, {items:.0e} | {machines} | {store / 1e9:.0f} GB | "
-            f"{sum(tables) / 1e9:.1f} GB | {compute:.1f} s | {transfer:.1f} s |"
+        size = sum(4 * (factors + 1) * count for count in (users, items))
+        # Either table goes out once, machines passing it on as in a tree, and every solved row comes back.
+        transfer = size * (int(machines).bit_length() + 1) / NETWORK
+        lines.append(
+            f"| {ratings / 1e9:.0f} billion | {users / 1e6:.0f} million | {items / 1e6:.0f} million | {machines} | "
+            f"{BYTES_A_RATING * ratings / machines / 1e9:.0f} GB | {size / 1e9:.1f} GB | "
+            f"{each * ratings / (machines * CORES):.0f} s | {transfer:.0f} s |"
         )
+    return lines
 
 
 def main() -> None:
@@ -166,7 +170,7 @@ def main() -> None:
     if options.what == "measure":
         measure(options.preset, options.factors)
     elif options.what == "paper":
-        paper()
+        print(tables())
     else:
         print(json.dumps(fit(options.engine, options.preset, options.factors)))
 

@@ -2,8 +2,8 @@
 
 Two network namespaces on this machine, joined by a bridge, are separate hosts to each other: each has its own address
 and runs its own node of one Ray cluster with one worker and its own object store. A data set is partitioned, and `mfx`
-run in one of them: on both hosts; with a worker of the other host killed (-9) in the middle of the fit; with the driver
-killed, and then `resume=true`. Each run must come to the numbers of `engine=local`.
+run in one of them: while the other host joins; on both hosts; with a worker of the other host killed (-9) in the middle
+of the fit; with the driver killed, and then `resume=true`. Each run must come to the numbers of `engine=local`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,23 +55,26 @@ def hosts() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def cluster(folder: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Run one node of Ray on each host."""
+def cluster(folder: Path) -> Iterator[Callable[[int], None]]:
+    """Give a function that starts a node of Ray on a host; the first one is the head. All are ended."""
     ray = str(Path(sys.executable).with_name("ray"))
     nodes: list[subprocess.Popen[bytes]] = []
-    try:
-        for number, host in enumerate(HOSTS, start=1):
-            head = ["--head", f"--port={PORT}", f"--temp-dir={folder / 'ray'}", "--include-dashboard=false"]
-            role = head if number == 1 else [f"--address={NET}.1:{PORT}"]
-            words = ["ip", "netns", "exec", host, ray, "start", *role, f"--node-ip-address={NET}.{number}"]
-            words += ["--num-cpus=1", "--object-store-memory=400000000", "--disable-usage-stats", "--block"]
-            log = (folder / f"node{number}.log").open("wb")
+
+    def start(number: int) -> None:
+        head = ["--head", f"--port={PORT}", f"--temp-dir={folder / 'ray'}", "--include-dashboard=false"]
+        role = head if number == 1 else [f"--address={NET}.1:{PORT}"]
+        words = ["ip", "netns", "exec", HOSTS[number - 1], ray, "start", *role, f"--node-ip-address={NET}.{number}"]
+        words += ["--num-cpus=1", "--object-store-memory=400000000", "--disable-usage-stats", "--block"]
+        told = folder / f"node{number}.log"
+        with told.open("wb") as log:
             nodes.append(subprocess.Popen(words, stdout=log, stderr=log, process_group=0, env=OPEN))
-            while "Ray runtime started" not in (folder / f"node{number}.log").read_text():
-                if nodes[-1].poll() is not None:
-                    raise SystemExit(f"The node on {host} did not start.")
-                time.sleep(0.5)
-        yield nodes
+        while "Ray runtime started" not in told.read_text():
+            if nodes[-1].poll() is not None:
+                raise SystemExit(f"Node {number} did not start.")
+            time.sleep(0.5)
+
+    try:
+        yield start
     finally:
         for node in reversed(nodes):
             with contextlib.suppress(ProcessLookupError):
@@ -155,7 +158,16 @@ def main() -> None:
         made = json.loads(mfx(folder, "data", "partition", *source, "to=parts", "parts=8").communicate()[0])
         print(f"{made['ratings']:,} ratings in {made['parts']} parts", flush=True)
         expected = numbers(mfx(folder, *choices))
-        with hosts(), cluster(folder):
+        with hosts(), cluster(folder) as start:
+            start(1)
+            run = mfx(folder, *there, "model.epochs=10000", host=HOSTS[0])
+            wait_for_epoch(folder, 1, run)
+            start(2)
+            print(f"worker {worker_on(1, run)} of a host that joined in the middle of a fit is at work", flush=True)
+            os.killpg(run.pid, signal.SIGKILL)
+            run.wait()
+            shutil.rmtree(folder / "runs")
+
             begin = time.perf_counter()
             plain = numbers(mfx(folder, *there, host=HOSTS[0]))
             calm = time.perf_counter() - begin

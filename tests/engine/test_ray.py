@@ -92,6 +92,35 @@ def test_a_run_has_the_numbers_of_a_run_without_it(tmp_path, monkeypatch):
     assert "engine" not in compose.command(local.settings)
 
 
+@pytest.fixture
+def no_cluster(monkeypatch):
+    """Ray, of which nothing is started."""
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", lambda **settings: None)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+
+
+@pytest.mark.usefixtures("no_cluster")
+def test_what_ray_prints_does_not_reach_standard_output(capsys):
+    with RayEngine().working():
+        print("a worker died")
+    assert capsys.readouterr() == ("", "a worker died\n")
+
+
+@pytest.mark.usefixtures("no_cluster")
+def test_a_cluster_that_cannot_be_reached_or_fails_costs_one_line(monkeypatch):
+    with pytest.raises(EngineError, match=r"The cluster failed: .*all is lost"), RayEngine().working():
+        raise ray.exceptions.RaySystemError("all is lost")
+
+    def refuse(**settings):
+        raise ConnectionError("nobody\nis there")
+
+    monkeypatch.setattr(ray, "init", refuse)
+    where = r"no Ray cluster at 192\.0\.2\.1:6379: nobody is there\. .*ray start --head"
+    with pytest.raises(EngineError, match=where), RayEngine(address="192.0.2.1:6379").working():
+        pass
+
+
 @pytest.mark.parametrize("model", ["bpr", "popularity"])
 def test_models_whose_rows_cannot_lie_elsewhere_are_refused_before_data_is_read(model):
     with pytest.raises(EngineError, match=f"model={model} cannot be fitted on engine=ray"):

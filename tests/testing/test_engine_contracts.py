@@ -17,13 +17,19 @@ class TestLocal(EngineContract):
         return LocalEngine()
 
 
+@pytest.fixture(scope="module")
+def on_ray():
+    """An engine that works as long as the tests of this module, so that Ray is started once."""
+    pytest.importorskip("ray", reason="engine=ray needs the package ray")
+    with (engine := RayEngine(workers=2, store_gb=0.2)).working():
+        yield engine
+
+
 @pytest.mark.slow
 class TestRay(EngineContract):
-    @pytest.fixture(scope="class")
-    def component(self):
-        pytest.importorskip("ray", reason="engine=ray needs the package ray")
-        with (engine := RayEngine(workers=2, store_gb=0.2)).working():
-            yield engine
+    @pytest.fixture
+    def component(self, on_ray):
+        return on_ray
 
 
 def test_an_engine_of_a_third_party_is_chosen_by_its_name(tmp_path, monkeypatch):
