@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from mfx.metrics.outcomes import ListOutcome, RankOutcome, RatingOutcome, Relevant
     from mfx.models.als import ALS
     from mfx.models.base import Recommender
+    from mfx.models.bayes_mf import BayesMF
     from mfx.models.bias import Bias
     from mfx.models.bpr import BPR
     from mfx.models.factors import FactorModel
@@ -114,6 +115,7 @@ _DOOR = {
         "Relevant",
     ),
     "mfx.models.als": ("ALS",),
+    "mfx.models.bayes_mf": ("BayesMF",),
     "mfx.models.bias": ("Bias",),
     "mfx.models.bpr": ("BPR",),
     "mfx.models.genre_als": ("GenreALS",),
@@ -140,6 +142,7 @@ _HOME = {name: module for module, names in _DOOR.items() for name in names}
 __all__ = [
     "ALS",
     "BPR",
+    "BayesMF",
     "Bias",
     "BoolArray",
     "Catalogue",

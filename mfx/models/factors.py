@@ -53,12 +53,19 @@ class FactorModel(Recommender):
         self.item_table_ = array_of(self.item_table_, "item_table_", np.float32, (catalogue.n_items, width))
         if np.ndim(self.offset_):
             raise ModelError("offset_ is an array, not a number.")
-        factors = getattr(self, "factors", width - 1)
+        factors = self.table_factors
+        if factors is None:
+            factors = width - 1
         if width != factors + 1 or width < 1:
             raise ModelError(f"The tables have {width} columns, not {factors} factors and a bias.")
         longest = [np.linalg.norm(one.astype(np.float64), axis=1).max() for one in (self.user_table_, self.item_table_)]
         if longest[0] * longest[1] + sum(longest) + abs(self.offset_) > np.finfo(np.float32).max:
             raise ModelError("The tables hold numbers so large that scores overflow.")
+
+    @property
+    def table_factors(self) -> int | None:
+        """Columns of the tables beside the bias: the factors, where a model has such a setting; None for any number."""
+        return getattr(self, "factors", None)
 
     @property
     def user_factors_(self) -> FloatArray:
@@ -107,6 +114,10 @@ class FactorModel(Recommender):
         from mfx.solver.scores import score_pairs
 
         return score_pairs(self.user_table_, self.item_table_, users, items, self.offset_)
+
+    def clipped(self, scores: FloatArray) -> FloatArray:
+        """Return scores clipped to the rating scale."""
+        return np.clip(scores, np.float32(self.scale_.low), np.float32(self.scale_.high))
 
     def item_bias(self) -> FloatArray:
         """Return the bias of every item; float32, shape (items,)."""

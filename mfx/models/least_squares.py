@@ -165,10 +165,6 @@ class LeastSquaresModel(FactorModel):
         scores = super().score_pairs(users, items)
         return self.clipped(scores) if self.clip else scores
 
-    def clipped(self, scores: FloatArray) -> FloatArray:
-        """Return scores clipped to the rating scale."""
-        return np.clip(scores, np.float32(self.scale_.low), np.float32(self.scale_.high))
-
     def fold_in(
         self,
         item_ids: ArrayLike,

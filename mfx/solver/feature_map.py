@@ -14,7 +14,8 @@ two exact updates of W descend the same objective:
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -93,13 +94,19 @@ def _solve(system: DoubleArray, right: DoubleArray) -> DoubleArray:
     """
     from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-    with _blas().limit(limits=1, user_api="blas"):
+    with single_threaded_blas():
         try:
             factor = cho_factor(system, lower=True, overwrite_a=True, check_finite=False)
         except LinAlgError:
             return np.full_like(right, np.nan)
         found: DoubleArray = cho_solve(factor, right, check_finite=False)
     return found
+
+
+def single_threaded_blas() -> AbstractContextManager[Any]:
+    """Return a block in which scipy's linear algebra runs on one thread, so that its last bits are always the same."""
+    limited: AbstractContextManager[Any] = _blas().limit(limits=1, user_api="blas")
+    return limited
 
 
 @functools.cache

@@ -28,7 +28,7 @@ NAMES = {
         "kfold",
         "predefined",
     ],
-    "model": ["popularity", "bias", "als", "genre_als", "bpr"],
+    "model": ["popularity", "bias", "als", "genre_als", "bayes_mf", "bpr"],
     "tracking": ["mlflow", "console"],
 }
 ROOT = (

@@ -19,14 +19,15 @@ import mfx
 from mfx.errors import MFXError, ModelError
 from mfx.testing import planted_ratings
 
-KINDS = ("als", "genre_als", "bpr", "bias", "popularity")
+KINDS = ("als", "genre_als", "bayes_mf", "bpr", "bias", "popularity")
+WITH_FACTORS = ("als", "genre_als", "bayes_mf", "bpr")
 
 
 @functools.cache
 def saved(kind: str) -> Path:
     """Save a small fitted model once."""
     folder = Path(tempfile.mkdtemp(prefix="mfx-saved-")) / kind
-    settings = {"factors": 3} if kind in ("als", "genre_als", "bpr") else {}
+    settings = {"factors": 3} if kind in WITH_FACTORS else {}
     epochs = {} if kind == "popularity" else {"epochs": 2}
     mfx.create("model", kind, {**settings, **epochs}).fit(planted_ratings()).save(folder)
     return folder
@@ -207,7 +208,7 @@ def ask(model: Any) -> None:
     assert np.isfinite(predicted).all()
     folded = model.fold_in(catalogue.item_ids[:2], [5.0, 1.0])
     assert np.isfinite(folded.scores).all()
-    if model.name in ("als", "genre_als", "bpr"):
+    if model.name in WITH_FACTORS:
         assert np.isfinite(model.similar_items(catalogue.item_ids[0], k=2)["score"]).all()
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from mfx.models.als import ALS
+from mfx.models.bayes_mf import BayesMF
 from mfx.models.bias import Bias
 from mfx.models.bpr import BPR
 from mfx.models.genre_als import GenreALS
@@ -56,3 +57,9 @@ class TestBPR(ModelContract):
     @pytest.fixture
     def component(self):
         return BPR(factors=4, epochs=4)
+
+
+class TestBayesMF(ModelContract):
+    @pytest.fixture(params=[{}, {"user_noise": False, "item_features": ["constant"], "clip": True, "sweeps": 1}])
+    def component(self, request):
+        return BayesMF(**{"factors": 3, "epochs": 6, "sweeps": 2, "burn_in": 2, **request.param})
