@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -48,17 +49,26 @@ def look_up(wanted: str) -> list[Tracked]:
     found: list[Tracked] = []
     with told(store, f"looking for run '{wanted}'"):
         experiments = [one.experiment_id for one in client.search_experiments()]
-        token = None
-        while True:
-            page = client.search_runs(experiments, max_results=PAGE, page_token=token)
-            for run in page:
-                about = run.info
-                if wanted == about.run_name or about.run_id.startswith(wanted):
-                    place = _folder(about.artifact_uri or "")
+        for condition in _conditions(wanted):
+            token = None
+            while True:
+                page = client.search_runs(experiments, condition, max_results=PAGE, page_token=token)
+                for run in page:
+                    about, place = run.info, _folder(run.info.artifact_uri or "")
                     found.append(Tracked(about.run_id, about.run_name, about.status, dict(run.data.tags), place))
-            token = page.token
-            if not token:
-                return found
+                token = page.token
+                if not token:
+                    break
+    return list({one.run_id: one for one in found}.values())
+
+
+def _conditions(wanted: str) -> Iterator[str]:
+    """Yield filters in MLflow's language: reading every run of a large store would take minutes."""
+    quote = next((mark for mark in "'\"" if mark not in wanted), None)
+    if quote is not None:
+        yield f"attributes.run_name = {quote}{wanted}{quote}"
+    if re.fullmatch("[0-9a-f]{1,32}", wanted):
+        yield f"attributes.run_id LIKE '{wanted}%'"
 
 
 def _folder(address: str) -> Path | None:

@@ -33,6 +33,8 @@ def faults(found: dict[str, Any]) -> list[str]:
     for command in commands:
         cells = [_cell(found.get(f"{command} / {kind}")) for kind in kinds]
         lines.append(f"| `{command}` | {' | '.join(cells)} |")
+    if any("-" in line.split() for line in lines):
+        lines += ["", "A dash: no such cell, or none that was tried to its end since."]
     lines += ["", "The moments:", ""]
     for command in commands:
         moments = next(one["moments"] for one in found.values() if one["command"] == command and one["fault"] != DEATH)
