@@ -192,7 +192,7 @@ class Recommender(Component, abc.ABC):
         if seen is not None and not seen.kept:
             raise ModelError(
                 f"This {self.name} was fitted on a partitioned data set, with which lies what users rated.",
-                "Use exclude_seen=False, or fold_in with the user's ratings.",
+                "Fold in the user's ratings (mfx recommend ratings=...), or use exclude_seen=False.",
             )
         product = self.score_product(index, bias_weight)
         if product is not None and product.is_finite():

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 import mfx
-from mfx import registry
+from mfx import compose, experiment, registry
 from mfx.engine.local import LocalEngine
 from mfx.engine.ray_engine import RayEngine
 from mfx.testing import EngineContract
@@ -48,8 +48,16 @@ def test_an_engine_of_a_third_party_is_chosen_by_its_name(tmp_path, monkeypatch)
                 type(self).fits += self.step
                 return super().fit(model, train, on_epoch)
 
+            def spent(self):
+                return {"seconds/epoch_wait": 1.5}
+
         run = ["dataset=synthetic", "dataset.preset=tiny", "model=bias", "tracking=console", "figures=false"]
-        mfx.run(*run, "engine=counting", "engine.step=3", "refit=false")
+        result = mfx.run(*run, "engine=counting", "engine.step=3", "refit=false")
         assert Counting.fits == 3
+        # What an epoch took is told to trackers, and no curve of the run: those can be made again.
+        assert not any("epoch_wait" in name for name in result.curves)
+        plan, points = compose.build(compose.compose([*run, "engine=counting", "model.epochs=2"])), []
+        experiment.validate(plan, result.split, lambda number, point: points.append(point))
+        assert [point["seconds/epoch_wait"] for point in points] == [1.5, 1.5]
         with pytest.raises(mfx.MFXError, match=r"engine 'counting' has no setting|stepp"):
             mfx.run(*run, "engine=counting", "engine.stepp=3")
