@@ -46,7 +46,7 @@ def test_there_is_something_to_try():
     assert [int(number) for number, *_ in STUDIES] == list(range(1, 31))
     assert all("`" in cell for _, _, cell, _ in STUDIES)
     assert len(IN_STUDIES) >= 20
-    assert len(PYTHON) == 2
+    assert len(PYTHON) == 3
 
 
 @pytest.mark.parametrize("command", IN_STUDIES)

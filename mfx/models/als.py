@@ -44,7 +44,7 @@ class ALS(LeastSquaresModel):
     Other settings are those of `LeastSquaresModel`.
     """
 
-    factors: int = tunable(13, low=4, high=64, log=True, ge=1)
+    factors: int = tunable(40, low=4, high=64, log=True, ge=1)
 
     reg: float = tunable(12.0, low=1.0, high=100.0, log=True, ge=0.0, le=LARGEST_PENALTY)
     user_reg: float | None = setting(None, ge=0.0, le=LARGEST_PENALTY)

@@ -66,6 +66,7 @@ class GenreALS(ALS):
     conjugate gradients (`solver`) are for the users alone then.
     """
 
+    factors: int = tunable(13, low=4, high=64, log=True, ge=1)
     reg: float = tunable(3.0, low=0.5, high=30.0, log=True, ge=0.0, le=LARGEST_PENALTY)
     bias_reg: float = tunable(4.0, low=0.3, high=30.0, log=True, ge=0.0, le=LARGEST_PENALTY)
     genre_weight: float = tunable(90.0, low=1.0, high=1000.0, log=True, gt=0.0, le=LARGEST_PENALTY)

@@ -53,7 +53,7 @@ def tpe(seed, count):
         return experiment.validate(plan, trials.prepared(plan), lambda number, point: None).metrics["valid/rmse"]
 
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
-    study.enqueue_trial({"factors": 13, "reg": 12.0})
+    study.enqueue_trial({"factors": 40, "reg": 12.0})
     study.optimize(objective, n_trials=count)
     return study.best_value, time.perf_counter() - began
 
