@@ -90,7 +90,7 @@ def test_ci_runs_the_readmes_test_command():
     install, _, test = tests.rpartition(" && ")
     assert "'.[test]'" in install or '".[test]"' in install
     assert f"\n{test}\n" in script
-    assert '".[test]"' in script
+    assert '".[test,audit]"' in script
     for tool in ("ruff check", "ruff format --check", "mypy", "lint-imports"):
         assert tool in script
     assert os.access(REPOSITORY / ".ci" / "run", os.X_OK)

@@ -35,6 +35,7 @@ __all__ = [
     "fill_store",
     "flatten",
     "label",
+    "nothing_left_behind",
     "parameters",
     "preset_folders",
     "presets",
@@ -143,7 +144,7 @@ def compose(overrides: Sequence[str] = (), config_dir: str | Path | None = None)
         folder = Path(config_dir)
         check_folder(folder)
         extra = [f"hydra.searchpath=['file://{folder.absolute()}']"]
-    with _nothing_left_behind(), explained():
+    with nothing_left_behind(), explained():
         fill_store()
         with hydra.initialize_config_dir(str(conf_dir()), job_name="mfx", **hydra_base()):
             return hydra.compose(CONFIG, overrides=[*overrides, *extra])
@@ -171,7 +172,8 @@ def hydra_base() -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _nothing_left_behind() -> Iterator[None]:
+def nothing_left_behind() -> Iterator[None]:
+    """Put Hydra's global state back as it was when the block ends."""
     from hydra import version
     from hydra.core.config_store import ConfigStore
     from hydra.core.global_hydra import GlobalHydra

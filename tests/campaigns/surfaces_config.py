@@ -29,6 +29,7 @@ NAMES = {
         "predefined",
     ],
     "model": ["popularity", "bias", "als", "genre_als", "bayes_mf", "bpr"],
+    "engine": ["local", "ray"],
     "tracking": ["mlflow", "console"],
 }
 ROOT = (
@@ -136,10 +137,8 @@ def try_node(config: dict[str, Any], folder: Path) -> str:
 
 def planned(plan: Any, asked: dict[str, Any]) -> str:
     """See that a plan is what was asked for."""
-    for group in GROUPS:
-        component = {"dataset": plan.dataset, "split": plan.splitter, "model": plan.model, "tracking": plan.tracker}[
-            group
-        ]
+    chosen = (plan.dataset, plan.splitter, plan.model, plan.engine, plan.tracker)
+    for group, component in zip(GROUPS, chosen, strict=True):
         made = {"name": type(component).name, **component.settings()}
         for name, value in made.items():
             assert not isinstance(value, float) or math.isfinite(value), f"{group}.{name}={value} was let through"

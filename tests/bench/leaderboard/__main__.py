@@ -86,10 +86,11 @@ def sweep_of(split: str, data: list[str]) -> Sweep:
 
     from mfx import compose, registry
 
-    compose.fill_store()
     choices = [f"experiment=leaderboard_{split}", *data]
-    with compose.explained(), hydra.initialize_config_dir(str(compose.conf_dir()), **compose.hydra_base()):
-        whole = hydra.compose("config", overrides=choices, return_hydra_config=True)
+    with compose.nothing_left_behind(), compose.explained():
+        compose.fill_store()
+        with hydra.initialize_config_dir(str(compose.conf_dir()), **compose.hydra_base()):
+            whole = hydra.compose("config", overrides=choices, return_hydra_config=True)
     params = dict(whole.hydra.sweeper.params)
     models = str(params.pop("model")).split(",")
     ((key, values),) = params.items()
