@@ -24,7 +24,7 @@ from mfx.models.early_stopping import EarlyStopping
 
 SEEDS = (1, 2, 3, 4, 5)
 SPLITS: Mapping[str, tuple[int, ...]] = {"random": SEEDS, "temporal": (1, 2, 3), "cold_items": SEEDS}
-GRID = {"factors": (8, 13, 20), "reg": (6.0, 9.0, 12.0, 18.0), "bias_reg": (2.0, 4.0)}
+GRID = {"factors": (13, 20, 40), "reg": (6.0, 9.0, 12.0, 18.0), "bias_reg": (2.0, 4.0)}
 FEW = 10
 """Items with fewer ratings in train and valid have few."""
 ALONE = {"genres": ["constant", "genres"], "constant": ["constant"]}
