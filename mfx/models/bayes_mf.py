@@ -380,15 +380,12 @@ class BayesMF(FactorModel):
         ModelError
             If the model is not fitted, or a user, a block or a feature is unknown.
         """
-        from mfx.solver.scores import score_rows
-
-        users = self.known_users(user_ids)
+        self._check_fitted()
         known = np.array([self.item_side.of_new_row(one) for one in features]).reshape(-1, self.item_side.n_features)
         centres = np.einsum("ng,sgk->nsk", known, self.item_maps_)
         factors = centres[..., :-1].reshape(len(known), self.table_factors)
         table = np.hstack([factors, centres[..., -1].mean(axis=1, keepdims=True)]).astype(np.float32)
-        scores = score_rows(self.user_table_[users], table, self.offset_)
-        return self.clipped(scores) if self.clip else scores
+        return self.predict_rows(user_ids, table)
 
 
 def _mean_with(table: FloatArray, row: FloatArray, now: int) -> FloatArray:

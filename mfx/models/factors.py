@@ -115,6 +115,19 @@ class FactorModel(Recommender):
 
         return score_pairs(self.user_table_, self.item_table_, users, items, self.offset_)
 
+    def predict_rows(self, user_ids: ArrayLike, item_rows: FloatArray) -> FloatArray:
+        """Predict ratings of items that are not in the catalogue, given rows like those of `item_table_`.
+
+        Returns
+        -------
+        float32 array, shape (users, rows)
+            Predicted ratings, clipped to the scale where the model has `clip` set.
+        """
+        from mfx.solver.scores import score_rows
+
+        scores = score_rows(self.user_table_[self.known_users(user_ids)], item_rows, self.offset_)
+        return self.clipped(scores) if getattr(self, "clip", False) else scores
+
     def clipped(self, scores: FloatArray) -> FloatArray:
         """Return scores clipped to the rating scale."""
         return np.clip(scores, np.float32(self.scale_.low), np.float32(self.scale_.high))

@@ -310,14 +310,10 @@ class GenreALS(ALS):
         ModelError
             If the model is not fitted, or a user, a block or a feature is unknown.
         """
-        from mfx.solver.scores import score_rows
-
-        users = self.known_users(user_ids)
         table = np.zeros((len(features), self.factors + 1), dtype=np.float32)
         for row, known in zip(table, features, strict=True):
             row[:] = self.new_item_parts(known)[1].sum(axis=0)
-        scores = score_rows(self.user_table_[users], table, self.offset_)
-        return self.clipped(scores) if self.clip else scores
+        return self.predict_rows(user_ids, table)
 
     def new_item_parts(self, known: Mapping[str, Sequence[str]]) -> tuple[list[str], DoubleArray]:
         """Return what each feature gives to the row of an item without ratings; their sum is the row.

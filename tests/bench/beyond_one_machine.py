@@ -104,8 +104,8 @@ def tables() -> str:
     lines = [
         f"{one['ratings']:,} train ratings of {one['users']:,} users and {one['items']:,} items",
         f"(`dataset=synthetic dataset.preset={found['preset']}`), two workers of one thread against",
-        f"`engine=local` on two threads, each the quickest of {ROUNDS * (EPOCHS - 1)} epochs, on a machine of two",
-        f"cores that had much other work (load {found['load']:.0f}): ratios are rough, seconds more than need be.",
+        f"`engine=local` on two threads, each the quickest of {ROUNDS * (EPOCHS - 1)} epochs; load average at the end",
+        f"{found['load']:.1f}, these fits included.",
         "",
         "| ALS | seconds, local | ray | ratio | kernels | transfer | waiting | share of transfer | MB a worker |",
         "|---|---:|---:|---:|---:|---:|---:|---:|---:|",

@@ -179,7 +179,8 @@ def matrix(cell: Cell, command: Command, only: str, deaths: int) -> int:
                 for name, outcome in outcomes.items():
                     print(f"{command.name} / {fault} / {name}: {outcome.how} {outcome.failure}", flush=True)
                     print("".join(f"      {line[:300]}\n" for line in outcome.printed.splitlines()[-6:]), end="")
-        failures = {moment: one.failure for moment, one in found.items() if one.failure}
+        scratch = str(cell.scratch)
+        failures = {moment: one.failure.replace(scratch, "...") for moment, one in found.items() if one.failure}
         failed += len(failures)
         if found and only in ("", command.name, f"{command.name}/{fault}"):
             facts = {"command": command.name, "fault": fault, "moments": list(found), "failures": failures}
