@@ -12,13 +12,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mfx.engine.local import LocalEngine
 from mfx.engine.times import Times
 from mfx.errors import MFXError
 from mfx.interfaces import Dataset, Metric, Model, OnEpoch, Ratings, Split, Splitter
 from mfx.metrics.settings import EvaluationSettings
 from mfx.models.layouts import layouts
 from mfx.registry import register
-from mfx.settings import Component, setting
+from mfx.settings import setting
 
 _ROW_COST = 16.0
 """Work of a row as such in units of that of an entry, for blocks of equal work."""
@@ -30,11 +31,12 @@ class EngineError(MFXError):
 
 @register("engine", "ray")
 @dataclass(kw_only=True)
-class RayEngine(Component):
+class RayEngine(LocalEngine):
     """Rows solved by the workers of a Ray cluster, each a process with one thread.
 
     Both sides' blocks of ratings lie in the memory of the cluster; an update moves one side's table to every machine
     and the solved rows back. Results do not depend on the number of workers, and a worker that dies costs its blocks.
+    All else is done in this process, as by `LocalEngine`, but for data sets in parts.
 
     Parameters
     ----------
@@ -150,7 +152,7 @@ class RayEngine(Component):
     def load(self, dataset: Dataset) -> Any:
         """Have a partitioned data set read by the workers; read any other one here."""
         if not hasattr(dataset, "parts"):
-            return dataset.load()
+            return super().load(dataset)
         from mfx.engine import ray_parts
 
         return ray_parts.read(dataset.parts())
@@ -158,16 +160,14 @@ class RayEngine(Component):
     def split(self, splitter: Splitter, ratings: Any) -> Any:
         """Divide the ratings, where they are."""
         if isinstance(ratings, Ratings):
-            return splitter.split(ratings)
+            return super().split(splitter, ratings)
         from mfx.engine import ray_parts
 
         return ray_parts.split(splitter, ratings)
 
     def audit(self, split: Any) -> Mapping[str, float]:
         """Count what makes the split easier or harder than it looks."""
-        from mfx.split.audit import audit
-
-        return audit(split) if isinstance(split, Split) else split.audited
+        return super().audit(split) if isinstance(split, Split) else split.audited
 
     def fit(self, model: Model, train: Ratings, on_epoch: OnEpoch | None) -> Model:
         """Fit the model with its rows in the memory of the cluster."""
@@ -175,7 +175,7 @@ class RayEngine(Component):
         fitted.layouts = self._layouts
         self._times.take()
         try:
-            return model.fit(train, on_epoch=on_epoch)
+            return super().fit(model, train, on_epoch)
         finally:
             del fitted.layouts
 
@@ -184,10 +184,7 @@ class RayEngine(Component):
     ) -> tuple[Mapping[str, float], Mapping[str, str]]:
         """Score held-out ratings where they are."""
         if isinstance(held_out, Ratings):
-            from mfx.metrics.evaluation import evaluate
-
-            outcome = evaluate(model, seen, held_out, metrics, settings)
-            return outcome.values, outcome.skipped
+            return super().evaluate(model, seen, held_out, metrics, settings)
         from mfx.engine import ray_parts
 
         return ray_parts.evaluate(model, seen, held_out, metrics, settings)
