@@ -115,13 +115,15 @@ def said(folder: Path, name: str) -> str:
     return (folder.parent / f"{folder.name}.{name}").read_text(encoding="utf-8", errors="replace")
 
 
-def ended(process: int, seconds: float) -> int | None:
-    """Wait for a process; returns its status, or None if it is still there after so many seconds."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
+def ended(process: int, seconds: float, until: Callable[[], bool] = lambda: False) -> int | None:
+    """Wait for a process; returns its status, or None if it is still there after so many seconds, or at that event."""
+    last = time.monotonic() + seconds
+    while time.monotonic() < last:
         done, status = os.waitpid(process, os.WNOHANG)
         if done:
             return os.waitstatus_to_exitcode(status)
+        if until():
+            break
         time.sleep(0.002)
     return None
 

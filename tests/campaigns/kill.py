@@ -1,16 +1,19 @@
 """SIGKILL at random moments of fits, sweeps and evaluations: nothing is lost, everything goes on, the store is whole.
 
-    python tests/campaigns/kill.py [kills=100] [seed=1]
+    python tests/campaigns/kill.py [kills=100] [seed=1] [aim=whole]
 
 works in a scratch folder on a small data set and a real MLflow store. Each round picks a command, starts it, kills its
 whole process group at a moment drawn between its start and its usual end, and checks what was left; after one to three
 kills the same command is let go to its end, and checked against one that was never killed. A command is what ``mfx``
 does, in a fork of this program, which has imported everything and done nothing: so more kills hit work than imports.
-Writes ``results/kill.json``.
+
+With ``aim=fit`` only models that are fitted in many epochs are tried, and moments are drawn from when an epoch was kept
+on: kills hit fits and refits, and what goes on is a model in the middle of its epochs. Writes ``results/kill.json``.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -31,6 +34,7 @@ from campaign import arguments, check_files, check_store, ended, keep, numbers, 
 QUICK = ("dataset=synthetic", "dataset.preset=tiny", "split=random", "figures=false", "tracking.flush_seconds=0")
 DATA = ("dataset.users=300", "dataset.items=200", "dataset.ratings=9000")
 FIT = ("early_stopping.patience=4", "checkpoint_minutes=0", "resume=true")
+WHOLE = ("early_stopping.enabled=false", "checkpoint_minutes=0", "resume=true", "metrics=[ndcg@10]")
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,8 @@ class Command:
 
     Attributes
     ----------
-    kind : {"fit", "sweep", "evaluation"}
+    kind : str
+        ``fit``, ``sweep`` or ``evaluation``; the name of the model where fits are aimed at.
     typed : tuple of str
     result : callable
         What must be the same as that of a run that was not killed, from the JSON that is printed.
@@ -64,12 +69,26 @@ def commands(data: tuple[str, ...]) -> list[Command]:
     ]
 
 
+def fits(data: tuple[str, ...]) -> list[Command]:
+    """List fits of many epochs, one model of each kind."""
+    models = {
+        "als": ("model.factors=16", "model.epochs=80"),
+        "genre_als": ("model.factors=8", "model.epochs=60"),
+        "bpr": ("model.factors=16", "model.epochs=120"),
+        "bayes_mf": ("model.factors=4", "model.epochs=30", "model.burn_in=6"),
+    }
+    return [
+        Command(name, (*QUICK, *data, f"model={name}", *settings, *WHOLE), numbers) for name, settings in models.items()
+    ]
+
+
 @dataclass
 class Campaign:
     """Counts of what happened, in a folder."""
 
     folder: Path
     rng: random.Random
+    aimed: bool = False
     kills: Counter[str] = field(default_factory=Counter)
     phases: Counter[str] = field(default_factory=Counter)
     finished: Counter[str] = field(default_factory=Counter)
@@ -85,8 +104,10 @@ class Campaign:
 
     def kill(self, command: Command, typed: tuple[str, ...], usual: float) -> bool:
         """Start the command and kill it at a random moment; returns whether it was still there."""
+        before = self.last_kept()
         process = start(self.folder, typed)
-        if ended(process, self.rng.uniform(0.02, 1.0) * usual) is None:
+        alive = ended(process, 60.0, until=lambda: self.last_kept() > before) is None if self.aimed else True
+        if alive and ended(process, self.rng.uniform(0.0 if self.aimed else 0.02, 1.0) * usual) is None:
             os.killpg(process, signal.SIGKILL)
             os.waitpid(process, 0)
             self.kills[command.kind] += 1
@@ -97,13 +118,30 @@ class Campaign:
             return True
         return False
 
+    def states(self) -> list[Path]:
+        """List the states that are kept of fits, oldest first."""
+        found = {}
+        for path in (self.folder / "runs" / "checkpoints").glob("*/state.npz"):
+            with contextlib.suppress(FileNotFoundError):  # the run may be over by now
+                found[path] = path.stat().st_mtime_ns
+        return sorted(found, key=lambda path: found[path])
+
+    def last_kept(self) -> int:
+        """Return when a state was kept last; 0 where there is none."""
+        with contextlib.suppress(FileNotFoundError):
+            return max((path.stat().st_mtime_ns for path in self.states()), default=0)
+        return 0
+
     def phase(self) -> str:
         """Say how far the run was that was killed last."""
-        states = list((self.folder / "runs" / "checkpoints").glob("*/state.npz"))
+        states = self.states()
         if not states:
             return "before the first epoch was kept, or after the end"
-        with np.load(max(states, key=lambda path: path.stat().st_mtime_ns), allow_pickle=False) as archive:
-            return "in the refit or after it" if "refit" in json.loads(bytes(archive["facts"])) else "in the fit"
+        with np.load(states[-1], allow_pickle=False) as archive:
+            facts = json.loads(bytes(archive["facts"]))
+        if "refit" not in facts:
+            return "between fit and refit" if facts["fit"]["over"] else "in the fit"
+        return "after the refit" if facts["refit"]["over"] else "in the refit"
 
 
 def finished_trials(folder: Path) -> dict[Path, int]:
@@ -111,17 +149,30 @@ def finished_trials(folder: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in folder.glob("runs/sweeps/*/trials/*/result.json")}
 
 
-def main(kills: int, seed: int) -> None:
+def seconds_of_fit(campaign: Campaign, command: Command, typed: tuple[str, ...]) -> float:
+    """Measure how long the command goes on once it has kept an epoch."""
+    process = start(campaign.folder, typed)
+    assert ended(process, 120.0, until=lambda: campaign.last_kept() > 0) is None, said(campaign.folder, "err")
+    began = time.monotonic()
+    assert ended(process, 300.0) == 0, f"{command.kind}: {said(campaign.folder, 'err')[-600:]}"
+    return time.monotonic() - began
+
+
+def main(kills: int, seed: int, aim: str) -> None:
     """Kill until so many kills hit something."""
+    assert aim in ("whole", "fit"), "aim: whole, fit"
+    aimed = aim == "fit"
     prepare()
     scratch = Path(tempfile.mkdtemp(prefix="mfx-kill-")) / "work"
     scratch.mkdir()
-    campaign = Campaign(scratch, random.Random(seed))
-    kinds = commands(DATA)
+    campaign = Campaign(scratch, random.Random(seed), aimed)
+    kinds = fits(DATA) if aimed else commands(DATA)
     expected: list[tuple[Any, float]] = []
     for command in kinds:
         campaign.whole(command.typed)  # kernels, caches
         found, seconds = campaign.whole((*command.typed, "seed=1"))
+        if aimed:
+            seconds = seconds_of_fit(campaign, command, (*command.typed, "seed=1", "run_name=timed"))
         expected.append((command.result(found), seconds))
         print(f"{command.kind}: {seconds:.1f} s when nobody kills it", flush=True)
     began, number = time.monotonic(), 0
@@ -155,11 +206,11 @@ def main(kills: int, seed: int) -> None:
     found = {"kills": dict(campaign.kills), "total": total, "commands": dict(campaign.finished), "seed": seed}
     found |= {"moments": dict(campaign.phases)}
     found |= {"lost": campaign.lost, "seconds": round(time.monotonic() - began), "store": "ok"}
-    keep("kill", {"kill": found})
+    keep("kill", {"fits" if aimed else "kill": found})
     if not campaign.lost:
         shutil.rmtree(scratch.parent)
     sys.exit(bool(campaign.lost))
 
 
 if __name__ == "__main__":
-    main(**arguments(kills=100, seed=1))
+    main(**arguments(kills=100, seed=1, aim="whole"))

@@ -102,6 +102,15 @@ def page(results: dict[str, dict[str, Any]]) -> str:
             f"Fits and evaluations were killed: {moments}.",
             "",
         ]
+    if fits := results.get("kill", {}).get("fits"):
+        shares = ", ".join(f"{count} of `{model}`" for model, count in sorted(fits["kills"].items()))
+        moments = "; ".join(f"{count} {moment}" for moment, count in sorted(fits["moments"].items()))
+        lines += [
+            f"Aimed at the middle of fits (`aim=fit`): {fits['total']} SIGKILLs ({shares}; {moments}), {when(fits)}. "
+            f"Lost: {len(fits['lost'])}. {sum(fits['commands'].values())} commands went on to the numbers of one that "
+            "was not killed.",
+            "",
+        ]
     lines += faults_and_load.faults(results.get("faults", {})) + faults_and_load.load(results.get("load", {}))
     lines += page_of_mutants.mutants(results.get("mutants", {}))
     return "\n".join(lines).rstrip() + "\n"
