@@ -121,6 +121,16 @@ def test_threads_and_blocks_do_not_matter():
     np.testing.assert_array_equal(alone, results[0][0][100:200])
 
 
+def test_a_direction_along_which_the_objective_falls_without_end_is_not_followed():
+    rows, other = problem(3, [2])
+    out = start(rows, other)
+    before, base = out.copy(), np.diag([-1e4] * 4).astype(np.float32)
+    objectives = descend_rows(rows, other, out, Ridge(1.0, 1.0), steps=5, base=base)
+    np.testing.assert_array_equal(out, before)
+    np.testing.assert_allclose(objectives, descend_rows(rows, other, out, Ridge(1.0, 1.0), steps=0, base=base))
+    assert objectives[0] < -1e3
+
+
 def test_nothing_is_left_of_rows_without_data_or_penalty():
     rows, other = problem(4, [0, 3])
     out = start(rows, other)

@@ -4,19 +4,73 @@ import numpy as np
 import pytest
 
 from mfx.solver import SparseRows
-from mfx.solver.elsewhere import RowsElsewhere, block_bounds
-from mfx.solver.least_squares import Profiles, Ridge, solve_rows
+from mfx.solver.elsewhere import ENTRIES_PER_BLOCK, RowsElsewhere, block_bounds, block_of
+from mfx.solver.least_squares import Prior, Profiles, Ridge, descend_rows, solve_rows, solve_rows_and_accumulate
 from mfx.solver.packed import PackedTable
 
 
 class Blocks(RowsElsewhere):
-    """Blocks in this process."""
+    """Blocks in this process, done last to first."""
 
     def __init__(self, rows, n_blocks):
         super().__init__(rows.counts, block_bounds(rows.indptr, 16.0, n_blocks))
+        self.rows = rows
 
     def each(self, other, offset, tasks):
-        raise AssertionError("nothing is to be solved")
+        packed = PackedTable.of(other, offset)
+        assert len(tasks) == self.bounds.size - 1
+        for number in range(len(tasks) - 1, -1, -1):
+            yield number, tasks[number](block_of(self.rows, *self.bounds[number : number + 2].tolist()), packed)
+
+
+@pytest.fixture
+def case():
+    """Rows, the other side's table, where rows start, and what each row has of its own."""
+    rng = np.random.default_rng(6)
+    there = rng.random((23, 40)) < 0.4
+    indptr = np.concatenate([[0], np.cumsum(there.sum(axis=1))])
+    rows = SparseRows(indptr, np.nonzero(there)[1].astype(np.int32), rng.normal(3, 1, indptr[-1]).astype(np.float32))
+    other, begin = (rng.normal(size=(n, 6)).astype(np.float32) for n in (40, 23))
+    own = {
+        "prior": Prior(rng.normal(size=(23, 6)).astype(np.float32), rng.uniform(1, 3, 6).astype(np.float32)),
+        "scales": rng.uniform(0.5, 2, 23).astype(np.float32),
+    }
+    return rows, other, begin, own
+
+
+@pytest.mark.parametrize("n_blocks", [1, 5, 23])
+def test_rows_elsewhere_are_solved_like_rows_here(case, n_blocks):
+    rows, other, begin, own = case
+    base = np.diag(np.arange(6)).astype(np.float32)
+    noise = np.random.default_rng(7).normal(size=begin.shape).astype(np.float32)
+    blocks = Blocks(rows, n_blocks)
+    for function, more in ((solve_rows, {"noise": noise}), (descend_rows, {"steps": 2})):
+        here, there = begin.copy(), begin.copy()
+        expected = function(rows, other, here, Ridge(2.0, 1.0), offset=3.0, base=base, **own, **more)
+        found = function(blocks, other, there, Ridge(2.0, 1.0), offset=3.0, base=base, **own, **more)
+        np.testing.assert_array_equal(there, here)
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_curvatures_of_blocks_elsewhere_add_up(case):
+    from scipy import sparse
+
+    rows, other, begin, own = case
+    profiles = Profiles.of(sparse.csr_array(np.random.default_rng(8).integers(0, 2, (23, 3)) * 1.0), own=[1])
+    here, there = begin.copy(), begin.copy()
+    options = {"offset": 3.0, "prior": own["prior"]}
+    minima, curvature = solve_rows_and_accumulate(rows, other, here, Ridge(2.0, 1.0), profiles, **options)
+    found, summed = solve_rows_and_accumulate(Blocks(rows, 5), other, there, Ridge(2.0, 1.0), profiles, **options)
+    np.testing.assert_array_equal(there, here)
+    np.testing.assert_array_equal(found, minima)
+    np.testing.assert_allclose(summed, curvature, rtol=1e-10)
+
+
+def test_many_ratings_are_cut_into_more_blocks():
+    rows = 40 * np.arange(1001)
+    assert block_bounds(rows, 0.0).size - 1 == 16
+    many = rows * (ENTRIES_PER_BLOCK // 1000)
+    assert block_bounds(many, 0.0).size - 1 == many[-1] // ENTRIES_PER_BLOCK == 39
 
 
 def test_blocks_depend_on_the_data_alone_and_cover_every_row():

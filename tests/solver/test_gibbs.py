@@ -98,6 +98,19 @@ def test_the_map_is_drawn_from_its_conditional_distribution():
         np.testing.assert_allclose(found * precision, inverse, atol=0.1 * inverse.max())
 
 
+def test_a_prior_is_drawn_from_the_deviations_of_its_rows():
+    rng = np.random.default_rng(2)
+    prior = make_prior(rng, 500, 1)
+    table = (np.arange(1, FACTORS + 2) * 40.0 + rng.normal(size=(500, FACTORS + 1)) / 3.0).astype(np.float32)
+    for _ in range(3):
+        prior.draw(table, rng)
+    # One feature, the constant: the map is the mean of the rows, nearly, and counts as one more deviation.
+    np.testing.assert_allclose(prior.feature_map[0], table.mean(axis=0), rtol=0.01)
+    np.testing.assert_array_equal(prior.centres, np.repeat(prior.feature_map, 500, axis=0))
+    squares = ((table - prior.centres) ** 2).sum(axis=0) + prior.feature_map[0] ** 2
+    np.testing.assert_allclose(prior.precisions, 501 / squares, rtol=0.25)
+
+
 def test_means_of_precisions_and_weights_are_those_of_their_gamma_distributions():
     rng = np.random.default_rng(6)
     deviations, feature_map = rng.normal(size=(8, 2)) * [0.5, 2.0], rng.normal(size=(3, 2))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mfx.solver import grid as grid_module
 from mfx.solver import pairwise
 from mfx.solver.grid import default_blocks, free_place, group
-from mfx.solver.hashing import NEGATIVES, key_of, random_bits, to_below
+from mfx.solver.hashing import FOLD_IN, NEGATIVES, key_of, random_bits, to_below
 from mfx.solver.pairwise import TRIES, margin, move, run_epoch
 from mfx.solver.pairwise_fold import fold_in
 
@@ -148,7 +148,7 @@ def test_default_blocks_are_bounded():
 
 
 def reference_draw(key, numbers, block, free):
-    """Return an item of a block that is free: one of any, up to TRIES times, then one of the free ones."""
+    """Return an item that is free: one of any in `block`, up to TRIES times, then one of the free ones."""
     for _ in range(TRIES):
         j = block[int(to_below(np.uint64(random_bits(key, np.uint64(next(numbers)))), np.uint64(len(block))))]
         if j in free:
@@ -156,7 +156,9 @@ def reference_draw(key, numbers, block, free):
     return free[int(to_below(np.uint64(random_bits(key, np.uint64(next(numbers)))), np.uint64(len(free))))]
 
 
-def reference_epoch(users, items, indptr, indices, *, learning_rate, reg, bias_reg, seed, epoch, blocks, hardest_of=1):
+def reference_epoch(
+    users, items, indptr, indices, *, learning_rate, reg, bias_reg, seed, epoch, blocks, hardest_of=1, popular=False
+):
     """One epoch in float64, triple by triple, with lists; the same draws as the kernel."""
     users, items = users.astype(np.float64), items.astype(np.float64)
     grid = group(indptr, indices, len(items), blocks, seed, epoch)
@@ -166,6 +168,7 @@ def reference_epoch(users, items, indptr, indices, *, learning_rate, reg, bias_r
             b = (a + diagonal) % blocks
             block = grid.items[grid.item_starts[b] : grid.item_starts[b + 1]].tolist()
             t = int(grid.cell_starts[a, b])
+            offered = grid.items[grid.places[t : grid.cell_starts[a, b + 1]]].tolist() if popular else block
             for s in range(grid.user_starts[a], grid.user_starts[a + 1]):
                 u = grid.users[s]
                 row = set(indices[indptr[u] : indptr[u + 1]].tolist())
@@ -174,7 +177,7 @@ def reference_epoch(users, items, indptr, indices, *, learning_rate, reg, bias_r
                     if not free:
                         continue
                     numbers = itertools.count(t + place, total)
-                    drawn = [reference_draw(key, numbers, block, free) for _ in range(hardest_of)]
+                    drawn = [reference_draw(key, numbers, offered, free) for _ in range(hardest_of)]
                     j = max(drawn, key=lambda i: users[u, :-1] @ items[i, :-1] + items[i, -1])
                     p, q, w = users[u, :-1].copy(), items[i].copy(), items[j].copy()
                     x = p @ (q[:-1] - w[:-1]) + q[-1] - w[-1]
@@ -189,10 +192,11 @@ def reference_epoch(users, items, indptr, indices, *, learning_rate, reg, bias_r
     return users, items, sum(losses) / max(len(losses), 1)
 
 
+@pytest.mark.parametrize("popular", [False, True])
 @pytest.mark.parametrize("hardest_of", [1, 5])
 @pytest.mark.parametrize(("factors", "blocks", "share"), [(3, 1, 0.3), (16, 2, 0.5), (17, 4, 0.9)])
-def test_an_epoch_equals_its_reference_in_double_precision(factors, blocks, share, hardest_of):
-    options = {"blocks": blocks, "hardest_of": hardest_of, **RATES}
+def test_an_epoch_equals_its_reference_in_double_precision(factors, blocks, share, hardest_of, popular):
+    options = {"blocks": blocks, "hardest_of": hardest_of, "popular": popular, **RATES}
     indptr, indices = csr([*random_rows(20, 24, share), [], list(range(24))])
     users, items = start(22, 24, factors)
     expected_users, expected_items, expected_loss = users, items, 0.0
@@ -204,6 +208,17 @@ def test_an_epoch_equals_its_reference_in_double_precision(factors, blocks, shar
     np.testing.assert_allclose(users, expected_users, atol=1e-5)
     np.testing.assert_allclose(items, expected_items, atol=1e-5)
     assert loss == pytest.approx(expected_loss, abs=1e-5)
+
+
+def test_of_negatives_that_score_alike_the_first_drawn_is_taken():
+    options = {"blocks": 1, "hardest_of": 4, **RATES, "reg": 0.0}
+    indptr, indices = csr([[u] for u in range(6)])
+    users, items = np.zeros((6, 3), np.float32), np.zeros((40, 3), np.float32)
+    users[:, 0] = 1.0  # and no item has a factor or a bias that tells it from another
+    expected_users, expected_items, _ = reference_epoch(users, items, indptr, indices, epoch=0, **options)
+    run_epoch(users, items, indptr, indices, epoch=0, **options)
+    np.testing.assert_allclose(items, expected_items, atol=1e-6)
+    np.testing.assert_allclose(users, expected_users, atol=1e-6)
 
 
 def test_the_result_is_the_same_bit_for_bit_with_any_number_of_threads(monkeypatch):
@@ -355,6 +370,45 @@ def test_a_folded_row_depends_on_its_positives_only():
     assert alone.shape == (1, 7)
     assert alone[0, -1] == 0.0
     assert (alone != fold_in(items, *csr([[3, 8, 21]]), **{**rates, "seed": 5})).any()
+
+
+def reference_fold(items, positives, *, learning_rate, reg, epochs, seed, counts=None, hardest_of=1):
+    """Return the factors of one new user in float64, triple by triple; the same draws as the kernel."""
+    key, numbers, row = key_of(seed, FOLD_IN), itertools.count(), np.zeros(items.shape[1] - 1)
+    free = [j for j in range(len(items)) if j not in positives]
+
+    def below(n):
+        return int(to_below(np.uint64(random_bits(key, np.uint64(next(numbers)))), np.uint64(n)))
+
+    def draw():
+        offered = [] if counts is None else np.repeat(np.arange(len(items)), counts).tolist()
+        for _ in range(TRIES if offered else 0):
+            if (j := offered[below(len(offered))]) in free:
+                return j
+        return free[below(len(free))]
+
+    for epoch in range(epochs):
+        rate = learning_rate * (1.0 - epoch / epochs)
+        for i in positives:
+            drawn = [draw() for _ in range(hardest_of)]
+            j = max(drawn, key=lambda j: row @ items[j, :-1] + items[j, -1])
+            step = items[i].astype(np.float64) - items[j]
+            row = (1.0 - rate * reg) * row + rate / (1.0 + math.exp(row @ step[:-1] + step[-1])) * step[:-1]
+    return row
+
+
+@pytest.mark.parametrize("hardest_of", [1, 3])
+@pytest.mark.parametrize("counts", [None, [0, 9, 1, 0, 4, 4, 30, 0, 2, 0]])
+@pytest.mark.parametrize("biases", [0.0, 1.0])  # without them all scores are equal at first
+def test_folding_in_equals_its_reference_in_double_precision(counts, hardest_of, biases):
+    items = np.random.default_rng(4).standard_normal((10, 4)).astype(np.float32)
+    items[:, -1] *= np.float32(biases)
+    positives = [[1], [0, 6, 9], [1, 2, 4, 5, 6, 8], [3, 7]]
+    options = {"learning_rate": 0.2, "reg": 0.3, "epochs": 7, "seed": 5, "hardest_of": hardest_of}
+    counts = None if counts is None else np.array(counts)
+    found = fold_in(items, *csr(positives), counts=counts, **options)
+    for row, own in zip(found, positives, strict=True):
+        np.testing.assert_allclose(row[:-1], reference_fold(items, own, counts=counts, **options), atol=1e-5)
 
 
 def test_folding_in_nears_the_optimum_of_the_expected_objective():

@@ -95,3 +95,13 @@ def test_a_list_of_nothing_is_refused():
 def test_users_that_do_not_match_the_scores_are_refused():
     with pytest.raises(ValueError, match="3 users were given for 2 rows"):
         best_of_product(_whole_numbers(np.random.default_rng(0), 2, 3, 1), np.arange(3, dtype=np.int32), 1)
+
+
+def test_more_blocks_than_are_done_in_one_call_and_one_item_that_anybody_has_seen():
+    n_users = 64 * 512 + 5
+    users = np.linspace(1.0, 2.0, n_users, dtype=np.float32)[:, None]
+    product = ScoreProduct(users, np.array([[3.0], [1.0], [2.0]], np.float32), np.zeros(n_users, np.float32))
+    seen = np.concatenate([np.zeros(n_users, np.int64), [1]]), np.zeros(1, np.int32)  # the last user has seen item 0
+    items, best = best_of_product(product, np.arange(n_users, dtype=np.int32), 1, seen=seen)
+    assert items.ravel().tolist() == [0] * (n_users - 1) + [2]
+    np.testing.assert_array_equal(best[:-1], 3 * users[:-1])
