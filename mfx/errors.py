@@ -5,9 +5,11 @@ from __future__ import annotations
 import difflib
 import errno
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-_CREDENTIALS = re.compile(r"\b(?!sqlite|file)([A-Za-z][\w+.\-]*)://[^\s'\"]*@")
+# Hydra writes colons with a backslash before them where it quotes what was typed.
+_CREDENTIALS = re.compile(r"\b(?!sqlite|file)([A-Za-z][\w+.\-]*\\?)://[^\s'\"]*@")
 _SECRETS = re.compile(r"(?i)\b(password|passwd|pwd|token|secret|access_?key|api_?key)=[^&\s'\"]+")
 
 
@@ -18,6 +20,15 @@ def mask(text: str) -> str:
     ``?token=***``.
     """
     return _SECRETS.sub(r"\1=***", _CREDENTIALS.sub(r"\1://***@", text))
+
+
+def masked(plain: Any) -> Any:
+    """Hide, as `mask` does, what is secret in every text of plain values: mappings, lists and what is in them."""
+    if isinstance(plain, str):
+        return mask(plain)
+    if isinstance(plain, Mapping):
+        return {key: masked(value) for key, value in plain.items()}
+    return [masked(value) for value in plain] if isinstance(plain, list | tuple) else plain
 
 
 class MFXError(Exception):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mfx import compose
-from mfx.errors import mask
+from mfx.errors import mask, masked
 from mfx.files import write_text
 from mfx.interfaces import Model, Ratings, Split
 
@@ -146,8 +146,8 @@ def by_number(folder: Path) -> tuple[int, str]:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON atomically; numbers must be finite."""
-    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+    """Write JSON atomically, passwords in addresses hidden; numbers must be finite."""
+    write_text(path, json.dumps(masked(content), indent=2, allow_nan=False) + "\n")
 
 
 def write_config(directory: Path, config: Mapping[str, Any]) -> None:

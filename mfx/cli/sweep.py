@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hydra.experimental.callback import Callback
+from hydra.types import RunMode
 
 from mfx import compose, registry, results
 from mfx.compose.nodes import GROUPS
 from mfx.compose.varying import varying
-from mfx.errors import MFXError
+from mfx.errors import MFXError, mask
+from mfx.files import write_text
 from mfx.interfaces import RunInfo, TrackedRun
 from mfx.sweep import SWEEPER
 from mfx.sweep.plan import preset
@@ -24,6 +26,8 @@ log = logging.getLogger(__name__)
 
 FAILURE_FILE = "failure.json"
 SUMMARY_FOLDER = "summary"
+HYDRAS_FILE = "multirun.yaml"
+"""What Hydra writes down of a sweep when it begins, word for word."""
 NUISANCE = ("seed", "split.fold", "run_name")
 """Settings that make repetitions of one experiment, not another experiment."""
 
@@ -64,6 +68,16 @@ class SweepInTracker(Callback):
                 _current.append(_open(config, kwargs.get("config_name") or compose.CONFIG))
         except MFXError as error:
             raise CannotStart(error) from error
+
+    def on_job_start(self, config: Any, **kwargs: Any) -> None:
+        """Hide passwords that Hydra wrote down; every job looks, as none knows whether it is the first."""
+        if config.hydra.mode == RunMode.MULTIRUN:
+            _hide_secrets(Path(str(config.hydra.sweep.dir)) / HYDRAS_FILE)
+
+
+def _hide_secrets(path: Path) -> None:
+    if path.is_file() and (text := path.read_text(encoding="utf-8")) != mask(text):
+        write_text(path, mask(text))
 
 
 def is_open() -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 from mfx import compose, results
 from mfx.compose import ConfigError
 from mfx.compose.nodes import GROUPS
-from mfx.errors import MFXError
+from mfx.errors import MFXError, masked
 from mfx.sweep import space as spaces
 from mfx.sweep.settings import SweepSettings
 from mfx.sweep.space import Dimension, Point
@@ -95,7 +95,7 @@ class SweepPlan:
         config = {name: value for name, value in self.defaults.items() if name not in ELSEWHERE}
         return {
             "space": [asdict(one) for one in self.space],
-            "config": config,
+            "config": masked(config),  # who changes a password goes on with the same study
             "sweep": settings | {"seed": self.seed},
             "prune": self.settings.prune,
         }

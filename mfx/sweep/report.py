@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mfx import results
+from mfx.errors import mask
 from mfx.files import write_text
 from mfx.interfaces import TrackedRun
 from mfx.sweep.plan import SweepPlan
@@ -118,7 +119,7 @@ def gather(made: SweepPlan, study: Study, schedule: Schedule, best: int, folder:
         importances=study.importances(schedule.first_of_grid),
         grid_over=grid.over,
         axes=grid.axes,
-        command=made.command(schedule.point(best)),
+        command=mask(made.command(schedule.point(best))),
         test={name: value for name, value in final.items() if name.startswith("test/")},
         again=final.get(objective),
         refit=bool(made.defaults["refit"]),

@@ -187,6 +187,15 @@ def test_a_failing_run_does_not_stop_the_sweep(cli):
     assert len(summary["failures"]) == 3
 
 
+def test_passwords_in_what_was_typed_are_in_no_file_of_a_sweep(cli):
+    done = cli("-m", *TOY, "model.raises=true,false", "+tags.source=http://ann:secret@host/x", "--json")
+    assert "1 of 2 runs failed" in done.stderr
+    files = [path for path in (cli.folder / "runs").rglob("*") if path.is_file()]
+    assert {"multirun.yaml", "failure.json", "config.yaml"} <= {path.name for path in files}
+    assert [path.name for path in files if b"secret" in path.read_bytes()] == []
+    assert "secret" not in done.stdout + done.stderr
+
+
 def test_a_wrong_choice_in_a_sweep_is_one_line(cli):
     done = cli("-m", *TOY, "model=toy_model,nope")
     assert (done.returncode, done.stdout) == (2, "")

@@ -50,3 +50,13 @@ def test_step_through_ratings_lands_on_the_minimum_with_deviations_held_fixed(wi
         gradient += np.outer(g, gram @ (deviation + g @ found) - design.T @ target)
     np.testing.assert_allclose(gradient, 0.0, atol=1e-9)
     assert objective(weights) - objective(found) == pytest.approx(np.sum(descent * step))
+
+
+def test_what_is_not_finite_stays_so_for_the_fit_to_tell_of():
+    system, right = np.eye(2), np.ones((2, 3))
+    right[0, 1] = np.nan
+    found = fit_to_rows(system, right, pull=np.ones(3), map_ridge=1.0)
+    assert np.isnan(found[0, 1])
+    np.testing.assert_allclose(found[:, [0, 2]], 0.5)
+    for bad in (np.nan, -9.0):  # the second is no matrix of squares
+        assert np.isnan(fit_to_rows(np.diag([1.0, bad]), np.ones((2, 3)), pull=np.ones(3), map_ridge=1.0)).all()

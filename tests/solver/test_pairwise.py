@@ -95,6 +95,7 @@ def test_every_positive_lies_in_its_own_cell_once(sized_rows, blocks, epoch):
 
     assert sorted(grid.users.tolist()) == list(range(len(rows)))
     assert sorted(grid.items.tolist()) == list(range(n_items))
+    assert grid.cell_starts.shape == (blocks, blocks + 1)
     seen = []
     for a in range(blocks):
         for b in range(blocks):

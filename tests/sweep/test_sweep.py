@@ -200,6 +200,18 @@ def test_mistakes_cost_one_line_and_leave_nothing(sweep, arguments, part):
     assert not (sweep.folder / "runs" / "sweeps").exists()
 
 
+def test_passwords_in_what_was_typed_are_in_no_file_and_a_new_one_goes_on_with_the_study(sweep):
+    arguments = ("sweep.random_trials=1", "sweep.grid_points=0", "model.epochs=range(2,5)")
+    done, summary = sweep(*arguments, "+tags.source=http://ann:secret@host/x")
+    assert "http://***@host/x" in summary["command"]
+    files = [path for path in (sweep.folder / "runs").rglob("*") if path.is_file()]
+    assert "study.json" in {path.name for path in files}
+    assert [path.name for path in files if b"secret" in path.read_bytes()] == []
+    assert "secret" not in done.stdout + done.stderr
+    _, again = sweep(*arguments, "+tags.source=http://ann:other@host/x")
+    assert again["folder"] == summary["folder"]
+
+
 def test_another_sweep_under_the_same_name_is_refused(sweep):
     few = ("sweep.study=mine", "sweep.random_trials=1", "sweep.grid_points=0")
     assert sweep(*few)[0].returncode == 0

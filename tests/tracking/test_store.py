@@ -16,6 +16,7 @@ from mfx.tracking.store import locate
         ("postgresql://ann:secret@db/mfx", "postgresql://***@db/mfx"),
         ("postgresql+psycopg2://ann:s@cr/et@db:5432/mfx", "postgresql+psycopg2://***@db:5432/mfx"),
         ("see 'https://ann:secret@host/x' there", "see 'https://***@host/x' there"),
+        (r"tags.t=http\://ann\:secret@host", r"tags.t=http\://***@host"),
         ("http://host/x?token=abc&a=1", "http://host/x?token=***&a=1"),
         ("mysql://h/d?password=abc", "mysql://h/d?password=***"),
         ("sqlite:////home/ann@work/mlflow.db", "sqlite:////home/ann@work/mlflow.db"),
