@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+import scipy.linalg  # noqa: F401 - loads the BLAS that is asked about
+import threadpoolctl
 
-from mfx.solver.feature_map import fit_to_rows, step_through_ratings
+from mfx.solver.feature_map import fit_to_rows, single_threaded_blas, step_through_ratings
 
 
 def test_fit_to_rows_makes_the_gradient_vanish():
@@ -60,3 +62,14 @@ def test_what_is_not_finite_stays_so_for_the_fit_to_tell_of():
     np.testing.assert_allclose(found[:, [0, 2]], 0.5)
     for bad in (np.nan, -9.0):  # the second is no matrix of squares
         assert np.isnan(fit_to_rows(np.diag([1.0, bad]), np.ones((2, 3)), pull=np.ones(3), map_ridge=1.0)).all()
+
+
+def test_linear_algebra_is_on_one_thread_inside_and_as_before_outside():
+    def threads():
+        return [one["num_threads"] for one in threadpoolctl.threadpool_info() if one["user_api"] == "blas"]
+
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        before = threads()
+        with single_threaded_blas():
+            assert threads() == [1] * len(before)
+        assert threads() == before
