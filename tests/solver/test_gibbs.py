@@ -83,6 +83,18 @@ def test_the_squared_errors_are_those_of_the_draw(problem):
     np.testing.assert_allclose(squared, expected, rtol=1e-4)
 
 
+def test_nothing_is_added_to_predictions_by_default_and_ratings_weigh_alike(problem):
+    rows, other, prior, _ = problem
+    plain, told = (np.empty((6, FACTORS + 1), dtype=np.float32) for _ in range(2))
+    draw_rows(rows, other, plain, prior, 0.7, np.random.default_rng(1))
+    alike = {"offset": 0.0, "weights": np.ones(rows.values.size, np.float32)}
+    draw_rows(rows, other, told, prior, 0.7, np.random.default_rng(1), **alike)
+    np.testing.assert_allclose(plain, told, rtol=1e-5)
+    np.testing.assert_allclose(
+        mean_rows(rows, other, prior, 0.7), mean_rows(rows, other, prior, 0.7, **alike), rtol=1e-5
+    )
+
+
 def test_the_map_is_drawn_from_its_conditional_distribution():
     rng = np.random.default_rng(5)
     prior = make_prior(rng, 30)
