@@ -92,6 +92,14 @@ def test_no_step_raises_the_objective(counts, n_factors, seed):
     assert (reached[-1] >= minima - 1e-5 * np.abs(reached[0])).all()
 
 
+def test_three_steps_are_made_by_default_and_nothing_is_added_to_predictions():
+    rows, other = problem(20, COUNTS)
+    plain, told = start(rows, other), start(rows, other)
+    descend_rows(rows, other, plain, Ridge(1.0, 1.0))
+    descend_rows(rows, other, told, Ridge(1.0, 1.0), steps=3, offset=0.0)
+    np.testing.assert_array_equal(plain, told)
+
+
 def test_a_row_at_its_minimum_stays_there():
     rows, other = problem(40, COUNTS)
     out = start(rows, other)

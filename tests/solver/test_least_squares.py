@@ -213,6 +213,7 @@ def test_the_gramian_is_that_of_the_factors_whatever_the_threads(n_rows):
     expected = np.zeros((14, 14))
     expected[:-1, :-1] = 0.5 * table[:, :-1].astype(np.float64).T @ table[:, :-1]
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=2e-2)
+    np.testing.assert_allclose(gramian(table), 2 * found, rtol=1e-6)
     threads = numba.get_num_threads()
     try:
         numba.set_num_threads(1)
