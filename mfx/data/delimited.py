@@ -7,7 +7,7 @@ from typing import IO, Any
 import numpy as np
 
 from mfx.data.careful import read_carefully
-from mfx.data.fields import PER_SECOND
+from mfx.data.fields import LATEST, PER_SECOND
 from mfx.data.layout import Layout, Opener, id_kind, readable, rows_of
 from mfx.data.raw import IdColumn, RawRatings, Rejected
 from mfx.errors import DataError
@@ -134,9 +134,12 @@ def _check_ratings(values: AnyArray, scale: RatingScale | None) -> None:
 def _seconds(values: Any, unit: str) -> AnyArray:
     import pyarrow as pa
 
-    if unit == "iso":
-        return np.asarray(values.cast(pa.int64())) // PER_SECOND["us"]
-    return np.asarray(values) // PER_SECOND[unit] if unit != "s" else np.asarray(values)
+    counts = np.asarray(values.cast(pa.int64()) if unit == "iso" else values)
+    per = PER_SECOND["us" if unit == "iso" else unit]
+    seconds = counts // per if per > 1 else counts
+    if seconds.size and seconds.max() > LATEST:
+        raise _NotClean
+    return seconds
 
 
 class _Growing:

@@ -8,6 +8,9 @@ import math
 from mfx.interfaces import RatingScale
 
 PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+LATEST = 253_402_300_799
+"""Seconds since 1970 at the end of the year 9999; what lies beyond it counts in a smaller unit than was said."""
+TOO_LATE = "timestamp beyond the year 9999: is it in ms, us or ns?"
 _INT64 = range(-(2**63), 2**63)
 
 
@@ -75,20 +78,29 @@ def parse_time(field: str, unit: str) -> int:
     Raises
     ------
     BadField
-        If it is missing or not written in the unit.
+        If it is missing, not written in the unit, or beyond the year 9999 in it.
     """
     field = field.strip()
     if not field:
         raise BadField("missing timestamp")
-    if unit == "iso":
-        try:
-            moment = datetime.datetime.fromisoformat(field)
-        except ValueError:
-            raise BadField("timestamp is not ISO 8601") from None
-        try:
-            return math.floor((moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)).timestamp())
-        except OverflowError:
-            raise BadField("timestamp is not ISO 8601") from None
+    seconds = _iso_seconds(field) if unit == "iso" else _seconds(field, unit)
+    if seconds > LATEST:
+        raise BadField(TOO_LATE)
+    return seconds
+
+
+def _iso_seconds(field: str) -> int:
+    try:
+        moment = datetime.datetime.fromisoformat(field)
+    except ValueError:
+        raise BadField("timestamp is not ISO 8601") from None
+    try:
+        return math.floor((moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)).timestamp())
+    except OverflowError:
+        raise BadField("timestamp is not ISO 8601") from None
+
+
+def _seconds(field: str, unit: str) -> int:
     try:
         return _integer(field, "") // PER_SECOND[unit]
     except BadField:

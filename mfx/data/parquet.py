@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mfx.data.fields import PER_SECOND, off_scale
+from mfx.data.fields import LATEST, PER_SECOND, TOO_LATE, off_scale
 from mfx.data.raw import IdColumn, RawRatings, Rejected
 from mfx.errors import DataError
 from mfx.interfaces import AnyArray, BoolArray, PointerArray
@@ -50,7 +50,10 @@ def read_parquet(path: Path, layout: Layout, on_bad_rows: str) -> tuple[RawRatin
     users = _ids(table[layout.user], layout.user_ids, "user id", problems)
     items = _ids(table[layout.item], layout.item_ids, "item id", problems)
     values = _ratings(table[layout.rating], layout, path, problems)
-    times = None if layout.timestamp is None else _times(table[layout.timestamp], layout.unit, problems)
+    times = None
+    if layout.timestamp is not None:
+        times = _times(table[layout.timestamp], layout.unit, problems)
+        problems.append((TOO_LATE, times > LATEST))
     bad, rejected = np.zeros(n, np.bool_), Rejected()
     for reason, mask in problems:
         new = mask & ~bad

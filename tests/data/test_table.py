@@ -49,6 +49,17 @@ def test_shuffled_rows_give_the_same_fingerprint(tmp_path):
         assert again.fingerprint == first.fingerprint
 
 
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_milliseconds_are_not_taken_for_seconds(suffix, tmp_path):
+    frame = FRAME.assign(when=[1_700_000_000_000, 1_600_000_000_000, 10**12, 5])
+    path = write(frame, tmp_path / f"r.{suffix}")
+    with pytest.raises(DataError, match=r"3 of 4 rows cannot be used \(3 timestamp beyond the year 9999: is it in ms"):
+        Table(path=path, **COLUMNS).load()
+    assert Table(path=path, timestamp_unit="ms", **COLUMNS).load().timestamps.max() == 1_700_000_000
+    last = write(FRAME.assign(when=253_402_300_799), tmp_path / f"last.{suffix}")
+    assert Table(path=last, **COLUMNS).load().timestamps.max() == 253_402_300_799
+
+
 def test_without_timestamps(tmp_path):
     path = write(FRAME.drop(columns="when"), tmp_path / "r.csv")
     with pytest.raises(DataError, match="has no column 'when'"):
