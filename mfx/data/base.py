@@ -8,6 +8,7 @@ from typing import Any
 
 from mfx.data.cache import cache_path, read_cached, write_cached
 from mfx.data.raw import log
+from mfx.errors import mask
 from mfx.interfaces import Ratings
 from mfx.settings import Component, setting
 
@@ -45,7 +46,7 @@ class CachedDataset(Component):
             if self.dropped_:
                 log.warning("%s: %s were left out when the data set was first read.", self.title, self._left_out())
             return ratings
-        log.info("%s: reading %s; the next time its columns come from %s.", self.title, self.source, path)
+        log.info("%s: reading %s; the next time its columns come from %s.", self.title, mask(self.source), path)
         ratings = self.read(self.dropped_)
         write_cached(path, ratings, self.dropped_)
         return ratings

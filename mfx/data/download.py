@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from mfx.data.cache import cache_folder
 from mfx.data.raw import log
-from mfx.errors import DataError
+from mfx.errors import DataError, mask
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -79,7 +79,7 @@ def fetch(url: str, checksum: str | None, *, unverified: bool = False) -> Path:
         if expected is None:
             with target.open("rb") as stream:
                 digest = hashlib.file_digest(stream, "sha256").hexdigest()
-            log.warning("%s was downloaded unverified; pin it with dataset.checksum=sha256:%s", url, digest)
+            log.warning("%s was downloaded unverified; pin it with dataset.checksum=sha256:%s", mask(url), digest)
     return target
 
 

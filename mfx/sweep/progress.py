@@ -8,6 +8,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mfx.errors import mask
+
 log = logging.getLogger(__name__)
 
 
@@ -39,7 +41,7 @@ class Progress:
         line = f"{stage} {number + 1}/{end}: {self._objective} {self._outcome(record)}{best}, {_time(left)} left"
         if "error" in record:
             self.end()
-            log.warning("trial %d failed (%s): %s", number, text, record["error"])
+            log.warning("trial %d failed (%s): %s", number, mask(text), record["error"])
         if self._live:
             sys.stderr.write(f"\r{line:{self._width}}")
             sys.stderr.flush()

@@ -56,7 +56,7 @@ class ConsoleRun:
 
     def log_data(self, data: DataInfo) -> None:
         """Write name, source and fingerprint of the data."""
-        log.info("Data: %s from %s, fingerprint %s.", data.name, data.source, data.fingerprint)
+        log.info("Data: %s from %s, fingerprint %s.", data.name, mask(data.source), data.fingerprint)
 
     def log_folder(self, folder: Path, where: str = "") -> None:
         """Write where the files are; they stay there and nowhere else.

@@ -42,8 +42,10 @@ PROMISES = (
         "`python tests/campaigns/fuzz.py`; a small share, `tests/campaigns/test_fuzz.py`, with the other tests",
     ),
     (
-        "Nothing is unpickled, and arrays of a saved model are checked to fit together before a kernel sees them.",
-        "surface `models` of the fuzzing campaign; `tests/models/test_recommender.py`",
+        "Nothing is unpickled or evaluated, and arrays of a saved model are checked to fit together before a kernel "
+        "sees them.",
+        "`tests/test_security.py` reads the source; surface `models` of the fuzzing campaign; "
+        "`tests/models/test_recommender.py`",
     ),
     (
         "A run can be made again, and what changed since is told.",
@@ -64,8 +66,19 @@ PROMISES = (
         "`python tests/campaigns/mutants.py`",
     ),
     (
-        "Passwords and tokens of addresses are in no error.",
-        "surface `config` of the fuzzing campaign; `tests/tracking/test_store.py`",
+        "Passwords and tokens of addresses are in no error, no file of a run or a sweep, and no run of the store.",
+        "surface `config` of the fuzzing campaign; `tests/tracking/test_store.py`, `tests/tracking/"
+        "test_mlflow_tracker.py`, `tests/cli/test_cli.py`, `tests/sweep/test_sweep.py`",
+    ),
+    (
+        "Servers are for this machine only unless told otherwise, and say so; downloads are checked against a "
+        "checksum, and refused without one unless told otherwise; nothing of an archive lands outside of its folder.",
+        "`tests/cli/test_ui.py`, `tests/cli/test_serve.py`, `tests/data/test_download.py`, "
+        "`tests/data/test_presets.py`; surfaces `zip` and `checksum` of the fuzzing campaign",
+    ),
+    (
+        "Known vulnerabilities of what is installed are told, and break the build where MFX can mend them.",
+        "`.ci/audit.py`, which `.ci/run` calls; `tests/test_audit.py`",
     ),
 )
 

@@ -90,6 +90,13 @@ def test_without_a_checksum_nothing_is_downloaded_unless_asked(server, caplog):
     assert f"pin it with dataset.checksum={SHA256}" in caplog.text
 
 
+def test_what_lets_one_in_is_not_told(server, caplog):
+    caplog.set_level("INFO")
+    assert len(GroupLens(url=f"{address(server)}?token=secret", allow_unverified=True).load()) == 4
+    assert "?token=*** was downloaded unverified" in caplog.text
+    assert "secret" not in caplog.text
+
+
 def test_missing_on_the_server(server):
     with pytest.raises(DataError, match="answered 404"):
         fetch(address(server, "/missing.zip"), SHA256)
