@@ -35,6 +35,15 @@ def test_blocks_cover_every_row_once(counts, n_blocks):
     assert (np.diff(bounds) >= 0).all()
 
 
+def test_blocks_end_where_their_share_of_the_work_does():
+    even = np.arange(9)
+    assert balanced_blocks(even, 4, row_cost=1.0).tolist() == [0, 2, 4, 6, 8]
+    # Work up to each row: 0, 6, 7, 8, 13, 105, 107; a third of it is 35.7.
+    uneven = np.array([0, 5, 5, 5, 9, 100, 101])
+    assert balanced_blocks(uneven, 3, row_cost=1.0).tolist() == [0, 5, 5, 6]
+    assert balanced_blocks(uneven, 2, row_cost=50.0).tolist() == [0, 4, 6]  # half of 401; four rows and their 9 are 209
+
+
 def test_blocks_share_the_work_evenly():
     counts = np.random.default_rng(0).zipf(1.6, size=5000).clip(max=500)
     indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)

@@ -243,6 +243,24 @@ def test_the_result_is_the_same_bit_for_bit_with_any_number_of_threads(monkeypat
     assert results[0] == results[1]
 
 
+@pytest.mark.parametrize(("rows", "width"), [(1, 16), (5, 48)])
+def test_rows_that_are_worked_on_start_on_cache_lines(rows, width):
+    for _ in range(20):
+        made = pairwise._aligned(rows, width)
+        assert made.shape == (rows, width)
+        assert made.ctypes.data % 64 == 0
+
+
+def test_small_epochs_are_done_by_one_thread(monkeypatch):
+    seen = []
+    monkeypatch.setattr(pairwise, "group", lambda *given: seen.append(numba.get_num_threads()) or group(*given))
+    users, items = start(2, 3, 2)
+    run_epoch(users, items, *csr([[0], [1]]), epoch=0, **RATES)
+    monkeypatch.setattr(pairwise, "_WORTH_THREADS", 4)  # two positives times two factors
+    run_epoch(users, items, *csr([[0], [1]]), epoch=0, **RATES)
+    assert seen == [1, numba.get_num_threads()]
+
+
 def test_small_epochs_hand_the_threads_back():
     before = numba.get_num_threads()
     users, items = start(2, 3, 2)
