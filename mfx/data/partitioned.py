@@ -23,6 +23,7 @@ from mfx.registry import register
 from mfx.settings import Component, setting
 
 FORMAT = 1
+AGAIN = "Write it again: mfx data partition."
 MANIFEST, CATALOGUE = "manifest.json", "catalogue.mfx"
 _NAMES = ("user", "item", "rating", "timestamp")
 
@@ -87,36 +88,52 @@ class Partitioned(Component):
             manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
             if manifest["format"] != FORMAT:
                 raise DataError(
-                    f"{folder} has format {manifest['format']}; this version of mfx reads format {FORMAT}.",
-                    "Write it again: mfx data partition.",
+                    f"{folder} has format {manifest['format']}; this version of mfx reads format {FORMAT}.", AGAIN
                 )
-            columns, meta = read_columns(folder / CATALOGUE)
-            bounds = np.array(manifest["bounds"], dtype=np.int64)
-            digests = [str(one) for one in manifest["digests"]]
-            made = Parts(
-                folder, bounds, digests, unpack(columns, meta), int(manifest["ratings"]), str(manifest["fingerprint"])
-            )
+            empty = unpack(*read_columns(folder / CATALOGUE))
         except FileNotFoundError as error:
             raise DataError(
                 f"{folder} is no partitioned data set: {Path(str(error.filename)).name} is missing.",
                 "Make one: mfx data partition dataset=NAME to=DIR.",
             ) from None
         except (OSError, ValueError, KeyError, TypeError, DamagedFile) as error:
-            raise DataError(f"{folder} is damaged: {error}.", "Write it again: mfx data partition.") from error
-        if len(bounds) != len(digests) + 1 or bounds[0] != 0 or bounds[-1] != made.empty.n_users:
-            raise DataError(f"{folder / MANIFEST} does not cover all users.", "Write it again: mfx data partition.")
-        return made
+            raise DataError(f"{folder} is damaged: {error}.", AGAIN) from error
+        bounds, digests, ratings, fingerprint = (
+            manifest.get(name) for name in ("bounds", "digests", "ratings", "fingerprint")
+        )
+        if not (_are(int, bounds) and _are(str, digests) and _are(int, [ratings]) and _are(str, [fingerprint])):
+            raise DataError(f"{folder / MANIFEST} is damaged: an entry is missing or of a wrong type.", AGAIN)
+        steps = itertools.pairwise(bounds)
+        if (
+            len(bounds) != len(digests) + 1
+            or any(a >= b for a, b in steps)
+            or bounds[:1] + bounds[-1:]
+            != [
+                0,
+                empty.n_users,
+            ]
+        ):
+            raise DataError(f"{folder / MANIFEST} does not cover all users.", AGAIN)
+        return Parts(folder, np.array(bounds, dtype=np.int64), digests, empty, ratings, fingerprint)
 
     def load(self) -> Ratings:
         """Read all parts into this process."""
         parts = self.parts()
-        read = [read_part(parts.folder, number, digest) for number, digest in enumerate(parts.digests)]
+        read = [
+            read_part(parts.folder, number, digest, range(*parts.bounds[number : number + 2]), parts.empty.n_items)
+            for number, digest in enumerate(parts.digests)
+        ]
         users, items, values = (np.concatenate([part[i] for part in read]) for i in range(3))
         times = [part[3] for part in read if part[3] is not None]
+        if len(times) not in (0, len(read)):
+            raise DataError(f"{parts.folder}: some parts have timestamps and others have none.", AGAIN)
         empty = parts.empty
-        return Ratings(
+        ratings = Ratings(
             users, items, values, np.concatenate(times) if times else None, empty.catalogue, empty.scale, empty.name
         )
+        if (len(ratings), ratings.fingerprint) != (parts.n_ratings, parts.fingerprint):
+            raise DataError(f"{parts.folder} does not hold the ratings that its {MANIFEST} tells of.", AGAIN)
+        return ratings
 
     def describe(self) -> dict[str, str]:
         """Say where the ratings come from."""
@@ -128,8 +145,25 @@ def part_name(number: int) -> str:
     return f"part-{number:05d}.parquet"
 
 
-def read_part(folder: Path, number: int, digest: str) -> PartColumns:
+def _are(kind: type, found: Any) -> bool:
+    return isinstance(found, list) and all(isinstance(one, kind) and not isinstance(one, bool) for one in found)
+
+
+def read_part(folder: Path, number: int, digest: str, users: range, n_items: int) -> PartColumns:
     """Read users, items, values and timestamps of a part.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        That of all parts.
+    number : int
+        Which part.
+    digest : str
+        Hash of its columns.
+    users : range
+        Indices of the users whose ratings it holds.
+    n_items : int
+        Items of the catalogue.
 
     Raises
     ------
@@ -146,10 +180,20 @@ def read_part(folder: Path, number: int, digest: str) -> PartColumns:
         columns = held["user"], held["item"], held["rating"], held.get("timestamp")
     except (pa.ArrowException, OSError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise DataError(f"{path} cannot be read ({reason}).", "Write it again: mfx data partition.") from error
-    if digest_of(columns) != digest:
-        raise DataError(f"{path} is not the file that was written.", "Write it again: mfx data partition.")
+        raise DataError(f"{path} cannot be read ({reason}).", AGAIN) from error
+    if not _fits(columns, users, n_items) or digest_of(columns) != digest:
+        raise DataError(f"{path} is not the file that was written.", AGAIN)
     return columns
+
+
+def _fits(columns: PartColumns, users: range, n_items: int) -> bool:
+    """Whether columns have their types, and hold ratings of these users and items."""
+    user, item, rating, _ = columns
+    kinds = [column.dtype for column in columns if column is not None]
+    if kinds != [np.int32, np.int32, np.float32, np.int64][: len(kinds)]:
+        return False
+    inside = (user >= users.start) & (user < users.stop) & (item >= 0) & (item < n_items)
+    return bool(inside.all() and np.isfinite(rating).all())
 
 
 def digest_of(columns: PartColumns) -> str:

@@ -39,7 +39,7 @@ def read(source: Parts) -> PartitionedRatings:
 
 
 def _read(folder: str, number: int, digest: str, start: int, stop: int, n_items: int) -> tuple[Any, Any]:
-    columns = read_part(Path(folder), number, digest)
+    columns = read_part(Path(folder), number, digest, range(start, stop), n_items)
     return columns, work.Summary.of(columns, range(start, stop), n_items)
 
 

@@ -17,7 +17,7 @@ from mfx.models.early_stopping import EarlyStopping
 from mfx.settings import settings_of
 
 NAMES = {
-    "dataset": ["movielens_demo", "grouplens", "table", "synthetic"],
+    "dataset": ["movielens_demo", "grouplens", "table", "synthetic", "partitioned"],
     "split": [
         "temporal",
         "global_temporal",
