@@ -3,10 +3,12 @@
 import json
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import mfx
-from mfx.data.partitioned import Partitioned, partition
+from mfx.data.partitioned import Partitioned, digest_of, partition
 from mfx.testing import DatasetContract, planted_ratings
 
 
@@ -55,12 +57,38 @@ def test_damage_is_told_with_the_file(folder):
 
 @pytest.mark.parametrize(
     ("change", "said"),
-    [({"format": 99}, "format 99"), ({"bounds": [0, 1]}, "does not cover all users"), ({"bounds": "x"}, "is damaged")],
+    [
+        ({"format": 99}, "format 99"),
+        ({"bounds": [0, 1]}, "does not cover all users"),
+        ({"bounds": "x"}, "is damaged"),
+        ({"bounds": [[0], [1]]}, "is damaged"),
+        ({"bounds": [0, 2**70]}, "does not cover all users"),
+        ({"fingerprint": None}, "is damaged"),
+        ({"fingerprint": "0" * 32}, "does not hold the ratings"),
+        ({"ratings": 3}, "does not hold the ratings"),
+    ],
 )
 def test_a_manifest_that_is_wrong_is_refused(folder, change, said):
     manifest = json.loads((folder / "manifest.json").read_text())
     (folder / "manifest.json").write_text(json.dumps({**manifest, **change}))
     with pytest.raises(mfx.DataError, match=said):
+        Partitioned(path=str(folder)).load()
+
+
+@pytest.mark.parametrize(
+    ("column", "place", "value"), [("item", 0, 10**6), ("item", 0, -1), ("user", -1, 10**6), ("user", -1, 0)]
+)
+def test_a_part_with_what_is_not_its_own_is_refused_though_its_digest_fits(folder, column, place, value):
+    path = folder / "part-00001.parquet"
+    held = {name: np.array(one) for name, one in pq.read_table(path).to_pydict().items()}
+    kinds = {"user": np.int32, "item": np.int32, "rating": np.float32, "timestamp": np.int64}
+    held = {name: one.astype(kinds[name]) for name, one in held.items()}
+    held[column][place] = value
+    pq.write_table(pa.table(held), path)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["digests"][1] = digest_of(tuple(held.get(name) for name in kinds))
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(mfx.DataError, match=r"part-00001.parquet is not the file that was written"):
         Partitioned(path=str(folder)).load()
 
 
