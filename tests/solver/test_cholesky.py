@@ -68,3 +68,11 @@ def test_a_copy_of_a_direction_does_not_blow_up():
     best, *_ = np.linalg.lstsq(rows, targets, rcond=None)
     np.testing.assert_allclose(rows @ solution, rows @ best, atol=1e-2)
     assert np.abs(solution).max() < 10.0
+
+
+def test_a_pivot_that_is_rounding_error_beside_its_diagonal_is_taken_for_zero():
+    """The second direction is the first one but for the last bits of float32, in which nothing can be read."""
+    for more, kept in ((2.0**-22, False), (2.0**-18, True)):
+        matrix = np.array([[1.0, 1.0, 0.0], [1.0, 1.0 + more, 0.0], [0.0, 0.0, 1.0]])
+        solution, _ = _solve(matrix, np.array([1.0, 1.0 + more, 0.0]), 2.0)
+        np.testing.assert_allclose(solution, [0.0, 1.0, 0.0] if kept else [1.0, 0.0, 0.0], atol=1e-6)

@@ -74,6 +74,11 @@ def test_any_shape_of_rows_agrees_with_the_closed_form(counts, n_factors, seed):
     np.testing.assert_allclose(out, expected, rtol=1e-3, atol=1e-4)
 
 
+def test_a_bias_that_rows_do_not_have_has_a_penalty_that_keeps_systems_definite():
+    assert Ridge(2.0, 0.5).weights(2).tolist() == [2.0, 2.0, 0.5]
+    assert Ridge(2.0, 0.0, with_bias=False).weights(2).tolist() == [2.0, 2.0, 1.0]
+
+
 def test_a_row_without_ratings_takes_the_minimiser_of_its_penalties():
     rows, other = problem(4, [0, 3])
     centres = np.ones((2, 5), dtype=np.float32)

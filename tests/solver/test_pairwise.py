@@ -194,7 +194,7 @@ def reference_epoch(
 
 
 @pytest.mark.parametrize("popular", [False, True])
-@pytest.mark.parametrize("hardest_of", [1, 5])
+@pytest.mark.parametrize("hardest_of", [1, 2, 5])
 @pytest.mark.parametrize(("factors", "blocks", "share"), [(3, 1, 0.3), (16, 2, 0.5), (17, 4, 0.9)])
 def test_an_epoch_equals_its_reference_in_double_precision(factors, blocks, share, hardest_of, popular):
     options = {"blocks": blocks, "hardest_of": hardest_of, "popular": popular, **RATES}
@@ -416,7 +416,7 @@ def reference_fold(items, positives, *, learning_rate, reg, epochs, seed, counts
     return row
 
 
-@pytest.mark.parametrize("hardest_of", [1, 3])
+@pytest.mark.parametrize("hardest_of", [1, 2, 3])
 @pytest.mark.parametrize("counts", [None, [0, 9, 1, 0, 4, 4, 30, 0, 2, 0]])
 @pytest.mark.parametrize("biases", [0.0, 1.0])  # without them all scores are equal at first
 def test_folding_in_equals_its_reference_in_double_precision(counts, hardest_of, biases):
