@@ -70,9 +70,15 @@ def test_a_copy_of_a_direction_does_not_blow_up():
     assert np.abs(solution).max() < 10.0
 
 
-def test_a_pivot_that_is_rounding_error_beside_its_diagonal_is_taken_for_zero():
+@pytest.mark.parametrize("scale", [1 / 16, 1.0, 16.0])
+@pytest.mark.parametrize(("more", "kept"), [(2.0**-22, False), (2.0**-18, True)])
+def test_a_pivot_that_is_rounding_error_beside_its_diagonal_is_taken_for_zero(scale, more, kept):
     """The second direction is the first one but for the last bits of float32, in which nothing can be read."""
-    for more, kept in ((2.0**-22, False), (2.0**-18, True)):
-        matrix = np.array([[1.0, 1.0, 0.0], [1.0, 1.0 + more, 0.0], [0.0, 0.0, 1.0]])
-        solution, _ = _solve(matrix, np.array([1.0, 1.0 + more, 0.0]), 2.0)
-        np.testing.assert_allclose(solution, [0.0, 1.0, 0.0] if kept else [1.0, 0.0, 0.0], atol=1e-6)
+    both = np.array([[1.0, 1.0], [1.0, 1.0 + more]])
+    for matrix in (np.block([[both, np.zeros((2, 1))], [np.zeros((1, 2)), np.eye(1)]]), both):  # then it is the bias
+        right = np.zeros(len(matrix))
+        right[:2] = [1.0, 1.0 + more]
+        solution, _ = _solve(scale * matrix, scale * right, 2.0 * scale)
+        expected = np.zeros(len(matrix))
+        expected[int(kept)] = 1.0
+        np.testing.assert_allclose(solution, expected, atol=1e-6)

@@ -63,6 +63,27 @@ def test_confidence_base_and_scales_mean_what_they_mean_to_the_solve():
         descend_rows(rows, other, out, Ridge(2.0, 1.0), scales=terms["scales"][1:])
 
 
+@pytest.mark.parametrize("with_bias", [False, True])
+def test_as_many_steps_as_there_are_columns_are_enough(with_bias):
+    """That is what makes directions conjugate; steepest descent is far away still."""
+    rows, other = problem(5, [40, 90, 7])
+    other[:, :-1] *= np.float32(2.0) ** np.arange(5, dtype=np.float32)[None, :] + np.float32(1.0)
+    other[:, 1] += other[:, 0]
+    rng = np.random.default_rng(1)
+    terms = {
+        "confidence": rng.uniform(0.5, 3.0, size=rows.values.size).astype(np.float32),
+        "base": gramian(other, 0.1),
+        "prior": Prior(start(rows, other, 2), np.append(np.full(5, 4.0), float(with_bias)).astype(np.float32)),
+    }
+    ridge = Ridge(2.0, 1.0, with_bias=with_bias)
+    solved, moved, short = (start(rows, other) for _ in range(3))
+    minima = solve_rows(rows, other, solved, ridge, offset=3.0, **terms)
+    reached = descend_rows(rows, other, moved, ridge, steps=5 + with_bias, offset=3.0, **terms)
+    almost = descend_rows(rows, other, short, ridge, steps=2, offset=3.0, **terms)
+    np.testing.assert_allclose(reached, minima, rtol=2e-3)
+    assert (almost > 1.01 * minima).any()
+
+
 def test_one_step_solves_a_row_whose_columns_do_not_mix():
     """Steps are preconditioned by the diagonal, so that here the first one is the solution, whatever the weights."""
     other = np.zeros((6, 4), dtype=np.float32)

@@ -19,6 +19,7 @@ class Blocks(RowsElsewhere):
     def each(self, other, offset, tasks):
         packed = PackedTable.of(other, offset)
         assert len(tasks) == self.bounds.size - 1
+        assert all((task.start is not None) == (task.function is descend_rows) for task in tasks), "rows move in vain"
         for number in range(len(tasks) - 1, -1, -1):
             yield number, tasks[number](block_of(self.rows, *self.bounds[number : number + 2].tolist()), packed)
 

@@ -123,6 +123,14 @@ def test_a_prior_is_drawn_from_the_deviations_of_its_rows():
     np.testing.assert_allclose(prior.precisions, 501 / squares, rtol=0.25)
 
 
+def test_rows_that_are_not_finite_make_a_map_that_is_not_and_no_error():
+    prior = make_prior(np.random.default_rng(1), 9)
+    table = np.zeros((9, FACTORS + 1), dtype=np.float32)
+    table[4, 2] = np.nan
+    prior.draw(table, np.random.default_rng(0))
+    assert np.isnan(prior.feature_map).any(axis=0).tolist() == [False, False, True, False]
+
+
 def test_means_of_precisions_and_weights_are_those_of_their_gamma_distributions():
     rng = np.random.default_rng(6)
     deviations, feature_map = rng.normal(size=(8, 2)) * [0.5, 2.0], rng.normal(size=(3, 2))

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
+from mfx.solver import least_squares
 from mfx.solver.layout import SparseRows
 from mfx.solver.least_squares import Prior, Profiles, Ridge, gramian, solve_rows, solve_rows_and_accumulate
 
@@ -168,6 +169,52 @@ def test_profiles_hold_each_combination_once():
     assert Profiles.of(sparse.csr_array(features)).of_row.tolist() == [0, 1, 2, 3]
 
 
+def test_rows_of_a_profile_stay_in_their_order():
+    kinds = np.random.default_rng(5).integers(0, 3, 2000)
+    found = Profiles.of(sparse.csr_array(np.eye(3)[kinds]))
+    for part in (found, found.of_rows(100, 1900)):
+        np.testing.assert_array_equal(part.order, np.argsort(part.of_row, kind="stable"))
+
+
+def test_blocks_are_many_enough_for_the_threads_of_any_machine_and_grow_with_the_ratings():
+    def blocks(n_rows, per_row):
+        indptr = per_row * np.arange(n_rows + 1)
+        rows = SparseRows(indptr, np.zeros(0, np.int32), np.zeros(0, np.float32))
+        return least_squares._blocks(rows, np.zeros((1, 5), np.float32)).size - 1
+
+    assert [blocks(0, 1), blocks(10, 1), blocks(1000, 1), blocks(1000, 655)] == [1, 10, 64, 64 + 9]
+
+
+@pytest.mark.parametrize(("n_features", "n_factors", "sums"), [(2, 20, 16), (50, 20, 7), (200, 20, 2), (1, 0, 16)])
+def test_partial_sums_of_the_curvature_take_at_most_64_megabytes_or_are_two(monkeypatch, n_features, n_factors, sums):
+    seen = []
+    monkeypatch.setattr(least_squares, "solve_profiles", lambda *given: seen.append((given[0].size, given[10].shape)))
+    rows, other = problem(n_factors, [1, 2, 3])
+    features = sparse.csr_array(np.eye(3, n_features))
+    solve_rows_and_accumulate(rows, other, np.empty((3, n_factors + 1), np.float32), Ridge(1.0, 1.0),
+                              Profiles.of(features))  # fmt: skip
+    size = n_features * (n_factors + 1)
+    assert seen == [(sums + 1, (sums, size, size))]
+
+
+@pytest.mark.parametrize(("n_rows", "blocks"), [(10, 1), (2047, 1), (2048, 2), (5000, 4), (40_000, 16)])
+def test_gram_matrices_are_summed_in_blocks_of_rows_that_no_number_of_threads_sets(monkeypatch, n_rows, blocks):
+    seen = []
+    monkeypatch.setattr(least_squares, "sum_outer", lambda table, bounds, partial: seen.append(bounds.tolist()))
+    gramian(np.zeros((n_rows, 3), np.float32))
+    assert seen == [np.linspace(0, n_rows, blocks + 1).astype(int).tolist()]
+
+
+def test_arrays_of_the_right_type_are_not_copied():
+    rows, other = problem(3, COUNTS)
+    scales, base = np.ones(rows.n_rows, np.float32), np.eye(4, dtype=np.float32)
+    noise = np.zeros((rows.n_rows, 4), np.float32)
+    made = least_squares._problem(rows, other, Ridge(1.0, 1.0), 0.0, None, None, base, scales)
+    assert any(one is scales for one in made)
+    assert any(one is base for one in made)
+    assert least_squares._checked_noise(noise, noise) is noise
+
+
 @pytest.mark.parametrize("n_factors", [1, 6, 13, 33])
 @pytest.mark.parametrize("with_bias", [False, True])
 def test_confidences_base_and_scales_are_those_of_the_normal_equations(n_factors, with_bias):
@@ -230,8 +277,13 @@ def test_the_gramian_is_that_of_the_factors_whatever_the_threads(n_rows):
 def test_arrays_of_a_wrong_shape_are_refused():
     rows, other = problem(3, COUNTS)
     out = np.empty((rows.n_rows, 4), dtype=np.float32)
-    for wrong in ({"confidence": np.ones(3)}, {"base": np.ones((3, 3))}, {"scales": np.ones(3)}):
-        with pytest.raises(ValueError, match=next(iter(wrong))):
+    for wrong in (
+        {"confidence": np.ones(3)},
+        {"base": np.ones((3, 3))},
+        {"scales": np.ones(3)},
+        {"noise": np.ones((2, 4))},
+    ):
+        with pytest.raises(ValueError, match=f"^{next(iter(wrong))} has shape"):
             solve_rows(rows, other, out, Ridge(1.0, 1.0), **wrong)
     with pytest.raises(ValueError, match="scales"):
         solve_rows(rows, other, out, Ridge(1.0, 1.0, per_count=True), scales=np.ones(rows.n_rows))

@@ -43,6 +43,12 @@ def test_selection_agrees_with_sorting(scores: np.ndarray[Any, Any], k: int, dat
         assert best[row].tolist() == scores[row, expected].tolist() + [-np.inf] * (k - len(expected))
 
 
+def test_a_late_item_does_not_displace_an_equal_one_from_a_full_list() -> None:
+    scores = np.array([[1, 1, 1, 0], [2, 1, 1, 1]], dtype=np.float32)
+    items, _ = select(scores, 2, np.array([0, 1, 2]), np.array([0, 1], dtype=np.int32))
+    assert items.tolist() == [[1, 2], [0, 2]]
+
+
 @pytest.mark.parametrize("k", [1, 2, 10, 64, 299, 300])
 @pytest.mark.parametrize("seed", range(4))
 def test_distinct_scores_agree_with_argsort(k: int, seed: int) -> None:
