@@ -105,3 +105,11 @@ def test_more_blocks_than_are_done_in_one_call_and_one_item_that_anybody_has_see
     items, best = best_of_product(product, np.arange(n_users, dtype=np.int32), 1, seen=seen)
     assert items.ravel().tolist() == [0] * (n_users - 1) + [2]
     np.testing.assert_array_equal(best[:-1], 3 * users[:-1])
+
+
+def test_lists_longer_than_a_tile_of_items():
+    items = np.linspace(2.0, 1.0, 1100, dtype=np.float32)[:, None]  # each tile has nothing but lower scores
+    product = ScoreProduct(np.ones((9, 1), np.float32), items, np.zeros(9, np.float32))
+    found, best = best_of_product(product, np.arange(9, dtype=np.int32), 1090)
+    np.testing.assert_array_equal(found, np.tile(np.arange(1090), (9, 1)))
+    np.testing.assert_array_equal(best, np.tile(items[:1090, 0], (9, 1)))
