@@ -97,3 +97,13 @@ def test_defaults_and_bounds(kind: Any) -> None:
         for value in refused[name]:
             with pytest.raises(SettingError, match=f"{kind.__name__}.{name}={value}"):
                 kind(**{name: value})
+
+
+def test_which_splits_can_be_made_of_parts() -> None:
+    """By whole users, or by a key of each rating; an engine reads that where no process holds all ratings."""
+    found = {name: getattr(kind, "divides", None) for kind, name in NAMES.items()}
+    assert {name: how for name, how in found.items() if how} == {
+        "random": "keys",
+        "temporal": "users",
+        "leave_last_out": "users",
+    }
