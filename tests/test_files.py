@@ -1,10 +1,14 @@
 import errno
 import os
+import re
 import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from mfx import results
 from mfx.files import atomic_file, atomic_folder, copy_folder, scratch_folder, write_text
 
 
@@ -103,3 +107,18 @@ def test_a_scratch_folder_that_cannot_be_removed_costs_nothing(monkeypatch):
         patch.setattr(os, "rmdir", forbidden)
         (scratch / "notes.txt").touch()
     shutil.rmtree(scratch, ignore_errors=True)
+
+
+@given(
+    st.one_of(st.text(max_size=100), st.sampled_from(["..", "../../etc", "/tmp/x", "C:\\x", "a\0b", ".", "", "-rf"]))
+)
+def test_a_name_of_a_run_or_a_study_is_one_part_of_a_path(name):
+    safe = results.safe_name(name)
+    assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,79}", safe)
+    assert (Path("runs") / safe).resolve().parent == Path("runs").resolve()
+
+
+def test_a_run_stays_below_its_folder_whatever_it_is_called(tmp_path):
+    made = results.new_directory(tmp_path / "runs", "../../../outside")
+    assert made.parent.parent == tmp_path / "runs"
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"]
