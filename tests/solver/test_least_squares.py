@@ -1,5 +1,7 @@
 """Row solves against closed forms in float64."""
 
+import functools
+
 import numba
 import numpy as np
 import pytest
@@ -9,7 +11,15 @@ from scipy import sparse
 
 from mfx.solver import least_squares
 from mfx.solver.layout import SparseRows
-from mfx.solver.least_squares import Prior, Profiles, Ridge, gramian, solve_rows, solve_rows_and_accumulate
+from mfx.solver.least_squares import (
+    Prior,
+    Profiles,
+    Ridge,
+    descend_rows,
+    gramian,
+    solve_rows,
+    solve_rows_and_accumulate,
+)
 
 
 def problem(n_factors: int, counts: list[int], n_other: int = 400, seed: int = 0):
@@ -240,6 +250,24 @@ def test_confidences_base_and_scales_are_those_of_the_normal_equations(n_factors
         np.testing.assert_allclose(out[row], w, rtol=2e-4, atol=2e-5)
         least = (weight * (target - design @ w) ** 2).sum() + w @ unobserved @ w + (penalty * w**2).sum()
         assert minima[row] == pytest.approx(least, rel=2e-5, abs=1e-3)
+
+
+@pytest.mark.parametrize("function", [solve_rows, functools.partial(descend_rows, steps=60)])
+def test_a_base_may_couple_factors_and_bias(function):
+    rows, other = problem(4, COUNTS)
+    root = np.random.default_rng(3).normal(size=(9, 5))
+    base = (root.T @ root).astype(np.float32)
+    out = np.zeros((rows.n_rows, 5), dtype=np.float32)
+    minima = function(rows, other, out, Ridge(2.0, 1.0), offset=3.0, base=base)
+    for row in range(rows.n_rows):
+        part = slice(rows.indptr[row], rows.indptr[row + 1])
+        side = other[rows.indices[part]].astype(np.float64)
+        design = np.column_stack([side[:, :-1], np.ones(len(side))])
+        target = rows.values[part] - 3.0 - side[:, -1]
+        system = design.T @ design + base + np.diag([2.0, 2.0, 2.0, 2.0, 1.0])
+        w = np.linalg.solve(system, design.T @ target)
+        np.testing.assert_allclose(out[row], w, rtol=1e-3, atol=1e-4)
+        assert minima[row] == pytest.approx(target @ target - w @ design.T @ target, rel=1e-4, abs=1e-3)
 
 
 def test_confidences_of_one_and_an_empty_base_change_nothing():

@@ -422,7 +422,7 @@ def reference_fold(items, positives, *, learning_rate, reg, epochs, seed, counts
 def test_folding_in_equals_its_reference_in_double_precision(counts, hardest_of, biases):
     items = np.random.default_rng(4).standard_normal((10, 4)).astype(np.float32)
     items[:, -1] *= np.float32(biases)
-    positives = [[1], [0, 6, 9], [1, 2, 4, 5, 6, 8], [3, 7]]
+    positives = [[1], [0, 6, 9], [1, 2, 4, 5, 6, 8], [3, 7], [0, 1, 2, 3, 4, 5, 6, 7, 9]]
     options = {"learning_rate": 0.2, "reg": 0.3, "epochs": 7, "seed": 5, "hardest_of": hardest_of}
     counts = None if counts is None else np.array(counts)
     found = fold_in(items, *csr(positives), counts=counts, **options)
@@ -454,6 +454,14 @@ def drawn_as_negatives(rows, n_items, **options):
     run_epoch(users, items, indptr, indices, learning_rate=rate, reg=0.0, bias_reg=0.0, seed=3, epoch=0, **options)
     positives = np.bincount(indices, minlength=n_items)
     return np.rint(positives - items[:, 1] / (rate / 2)).astype(int)
+
+
+def test_the_loss_of_many_triples_is_their_mean():
+    """Their product overflows several times over, and is turned into a sum before it does."""
+    users, items = np.zeros((300, 3), np.float32), np.zeros((40, 3), np.float32)
+    rates = {"learning_rate": 1e-9, "reg": 0.0, "bias_reg": 0.0, "seed": 1}
+    loss = run_epoch(users, items, *csr(random_rows(300, 40, 0.4)), epoch=0, blocks=1, **rates)
+    assert loss == pytest.approx(math.log(2.0), rel=1e-6)
 
 
 def test_negatives_by_popularity_are_drawn_as_often_as_they_are_positives():
