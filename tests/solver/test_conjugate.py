@@ -166,3 +166,18 @@ def test_nothing_is_left_of_rows_without_data_or_penalty():
     objectives = descend_rows(rows, other, out, Ridge(0.0, 0.0), steps=50)
     assert np.isfinite(out).all()
     assert objectives[0] == 0.0
+
+
+def test_a_direction_without_data_and_penalty_stays_and_the_others_move():
+    rows, other = problem(3, [40])
+    other[:, 1] = 0.0
+    out = start(rows, other)
+    before = out[0, 1]
+    objectives = descend_rows(rows, other, out, Ridge(0.0, 0.0), steps=50, offset=3.0)
+    assert out[0, 1] == before
+    seen = other[rows.indices].astype(np.float64)
+    design = np.column_stack([seen[:, [0, 2]], np.ones(40)])
+    target = rows.values - 3.0 - seen[:, -1]
+    best, *_ = np.linalg.lstsq(design, target, rcond=None)
+    np.testing.assert_allclose(out[0, [0, 2, 3]], best, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(objectives[0], np.square(target - design @ best).sum(), rtol=1e-4)
