@@ -251,8 +251,13 @@ def test_scores_of_a_wrong_kind_are_an_error(world: Any) -> None:
         def score_users(self, users: Any) -> Any:
             return self.scores[users]
 
+        def score_pairs(self, users: Any, items: Any) -> Any:
+            return self.scores[users, items].tolist()
+
     with pytest.raises(MetricError, match=r"Wide.score_users returned float64 \(37, 60\), not float32"):
         evaluate(Wide(world.scores, []), world.seen, world.held_out, create_metrics(["ndcg"]))
+    with pytest.raises(MetricError, match=r"Wide.score_pairs returned list, not float32"):
+        evaluate(Wide(world.scores, []), world.seen, world.held_out, create_metrics(["mae"]))
 
 
 def test_read_only_scores_are_copied(world: Any) -> None:
