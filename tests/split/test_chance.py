@@ -60,6 +60,12 @@ def test_pairs_are_hashed_with_how_often_they_came_before(chunk: int, monkeypatc
     assert rating_hash(9, repeated).tolist() == rating_hash(9, repeated, 0).tolist()
 
 
+def test_a_pair_may_be_repeated_from_the_second_row_on() -> None:
+    later = Ratings.from_columns([1, 1, 1], [4, 5, 5], [1] * 3, range(3))
+    second = hashed(9, 1)
+    assert rating_hash(9, later).tolist() == [hashed(9, 0), second, hashed(9, second + 1, 1)]
+
+
 def pairs_of(ratings: Ratings, rows: Any) -> set[tuple[int, int]]:
     return set(zip(ratings.users[rows].tolist(), ratings.items[rows].tolist(), strict=True))
 

@@ -224,5 +224,5 @@ def test_a_data_set_with_repeated_pairs_is_refused(tmp_path: Path, pairs: tuple[
     ],
 )
 def test_wrong_settings_are_refused_before_reading(wrong: dict[str, Any]) -> None:
-    with pytest.raises(SettingError):
+    with pytest.raises(SettingError, match=r"^(PredefinedSplit\b|split 'predefined' needs)"):
         PredefinedSplit(**{"train_path": "a", "test_path": "b", **wrong})

@@ -76,7 +76,8 @@ def test_repeated_pairs_get_hashes_of_their_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fraction", "count", "share"), [(0.29, 100, 29), (0.2, 5, 1), (0.07, 100, 7), (1e-5, 99, 0), (1e-30, 99, 0)]
+    ("fraction", "count", "share"),
+    [(0.29, 100, 29), (0.2, 5, 1), (0.07, 100, 7), (1e-5, 99, 0), (1e-30, 99, 0), (2.147483647e-21, 2**32 + 2, 0)],
 )
 def test_shares_are_decimal(fraction: float, count: int, share: int) -> None:
     assert floor_share(fraction, np.array([count])).tolist() == [share]
