@@ -138,7 +138,8 @@ def _ratings(column: Any, layout: Layout, path: Path, problems: list[tuple[str, 
             f"{path}: column '{layout.rating}' is {column.type}, not numbers.", "Write the ratings as numbers."
         )
     problems.append(("missing rating", _missing(column)))
-    values = np.asarray(column.cast(pa.float64()).fill_null(0.0))
+    # Not "safe": Arrow's own check refuses integers that float64 must round, but ratings are float32 anyway.
+    values = np.asarray(column.cast(pa.float64(), safe=False).fill_null(0.0))
     problems.append(("rating is not finite", ~np.isfinite(values) | (np.abs(values) > np.finfo(np.float32).max)))
     if layout.scale is not None:
         problems.append((off_scale(layout.scale), (values < layout.scale.low) | (values > layout.scale.high)))

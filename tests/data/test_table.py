@@ -50,6 +50,12 @@ def test_shuffled_rows_give_the_same_fingerprint(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_ratings_that_a_float_must_round_are_rounded(suffix, tmp_path):
+    path = write(FRAME.assign(stars=[1, 2, 2**53 + 1, 2**60 + 1]), tmp_path / f"r.{suffix}")
+    assert sorted(Table(path=path, **COLUMNS).load().values.tolist()) == [1.0, 2.0, 2.0**53, 2.0**60]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_milliseconds_are_not_taken_for_seconds(suffix, tmp_path):
     frame = FRAME.assign(when=[1_700_000_000_000, 1_600_000_000_000, 10**12, 5])
     path = write(frame, tmp_path / f"r.{suffix}")
