@@ -143,8 +143,8 @@ class FactorModel(Recommender):
     def fold_in(self, item_ids: ArrayLike, ratings: ArrayLike) -> Folded:
         """Take in a new user from some ratings, the items held fixed; see `Recommender.fold_in`."""
         items, values = self.checked_profile(item_ids, ratings)
-        row = self.fold_in_row(items, values)
-        with np.errstate(over="ignore", invalid="ignore"):  # Folded refuses what is not finite
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # Folded refuses what is not finite
+            row = self.fold_in_row(items, values)
             return Folded(self, self.score_rows(row[None])[0], items, row)
 
     def similar_items(self, item_id: Any, k: int = 10) -> pd.DataFrame:

@@ -1,5 +1,7 @@
 """The Bayesian model on planted ratings: what is true is found, and intervals hold what they promise."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -153,6 +155,20 @@ def test_folding_in_comes_near_the_stored_user(planted):
         folded = model.fold_in(planted.catalogue.item_ids[planted.items[rows]], planted.values[rows])
         stored = model.score_users(np.array([user], dtype=np.int32))[0]
         assert np.sqrt(np.mean((folded.scores - stored) ** 2)) < 0.05
+
+
+def test_numbers_beyond_all_measure_end_in_a_row_or_in_an_error_and_in_no_warning(planted):
+    """A new user whose squared errors leave no weight: the state is finite, as it may come from a saved model."""
+    model = BayesMF(factors=2, epochs=2).fit(planted)
+    model.restore(model.state() | {"user_precisions_": np.full_like(model.user_precisions_, 3e38)})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            folded = model.fold_in(planted.catalogue.item_ids[:2], [5.0, 1.0])
+        except ModelError as error:
+            assert "finite" in str(error)
+        else:
+            assert np.isfinite(folded.scores).all()
 
 
 def test_bad_questions_are_refused_in_one_line(planted):
