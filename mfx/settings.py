@@ -51,6 +51,8 @@ class Bounds:
             return f"must be one of {', '.join(self.choices)}"
         if isinstance(value, bool) or not isinstance(value, int | float):
             return None
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            return "must fit into 64 bits"
         if not math.isfinite(value):
             return "must be a finite number"
         if self.ge is not None and value < self.ge:

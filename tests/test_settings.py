@@ -50,6 +50,8 @@ def test_whole_numbers_become_floats():
     [
         ({"rate": 0.0}, "rate=0.0 must be above 0"),
         ({"rate": math.nan}, "rate=nan must be a finite number"),
+        ({"limit": 2**63}, "must fit into 64 bits"),
+        ({"limit": -(10**400)}, "must fit into 64 bits"),
         ({"rate": math.inf}, "rate=inf must be a finite number"),
         ({"rate": "abc"}, "rate='abc' must be of type float"),
         ({"size": 0}, "size=0 must be at least 1"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mfx.errors import ModelError
 from mfx.interfaces import AnyArray, BoolArray, Catalogue, FloatArray, IndexArray, PointerArray, Ratings
 
 if TYPE_CHECKING:
@@ -46,9 +47,17 @@ class Seen:
         return bool(self.items.size == self.indptr[-1])
 
     def pattern(self) -> csr_array:
-        """Return who rated what as a matrix of ones; int8, shape (users, items)."""
+        """Return who rated what as a matrix of ones; int8, shape (users, items).
+
+        Raises
+        ------
+        ModelError
+            If that is not here.
+        """
         from scipy import sparse
 
+        if not self.kept:
+            raise ModelError("It is not here which items each user rated, which this model needs.")
         shape = (self.indptr.size - 1, self.item_counts.size)
         return sparse.csr_array((np.ones(self.items.size, dtype=np.int8), self.items, self.indptr), shape=shape)
 

@@ -1,5 +1,6 @@
 """What every model inherits: raw ids, lists, state, saving."""
 
+import hashlib
 import json
 import zipfile
 
@@ -9,6 +10,7 @@ import pytest
 from mfx.errors import ModelError
 from mfx.models.als import ALS
 from mfx.models.base import Recommender
+from mfx.models.bayes_mf import BayesMF
 from mfx.models.bias import Bias
 from mfx.models.genre_als import GenreALS
 from mfx.models.popularity import Popularity
@@ -126,6 +128,7 @@ def test_tampered_missing_and_foreign_models_are_refused(planted, tmp_path):
         ({"format": 99}, "format 99"),
         ({"model": "als9"}, "no model called 'als9'"),
         ({"settings": {"factors": -1}}, "must be at least 1"),
+        ({"settings": {"epochs": 2**70}}, "must fit into 64 bits"),
         ({"settings": {"factor": 1}}, "no setting 'factor'"),
         ({"scale": None}, "scale None is not two numbers"),
     ):
@@ -140,6 +143,18 @@ def test_tampered_missing_and_foreign_models_are_refused(planted, tmp_path):
     (folder / "arrays.npz").write_bytes(content[:-100] + bytes(100))
     with pytest.raises(ModelError, match="damaged"):
         ALS.load(folder)
+
+
+def test_a_model_that_needs_what_users_rated_is_refused_without_it(planted, tmp_path):
+    folder = BayesMF(factors=2, epochs=2).fit(planted).save(tmp_path / "model")
+    with np.load(folder / "arrays.npz") as archive:
+        kept = dict(archive)
+    np.savez(folder / "arrays.npz", **kept | {"seen/items": np.zeros(0, np.int32)})
+    about = json.loads((folder / "model.json").read_text())
+    about["arrays"] = hashlib.sha256((folder / "arrays.npz").read_bytes()).hexdigest()
+    (folder / "model.json").write_text(json.dumps(about))
+    with pytest.raises(ModelError, match="not here which items each user rated"):
+        BayesMF.load(folder)
 
 
 def test_saving_into_a_folder_with_other_files_is_refused(planted, tmp_path):
