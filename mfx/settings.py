@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import NoneType, UnionType
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from mfx.errors import SettingError, did_you_mean
 
@@ -157,6 +157,12 @@ class SettingInfo:
         return parts if all(part in (int, float, bool, str, NoneType) for part in parts) else ()
 
     @property
+    def holds_many(self) -> bool:
+        """Whether a value is a list or a mapping, or None."""
+        parts = get_args(self.type) if isinstance(self.type, UnionType) else (self.type,)
+        return {get_origin(part) or part for part in parts} <= {list, dict, NoneType}
+
+    @property
     def type_name(self) -> str:
         """The type as a person writes it, such as ``float`` or ``list[str]``."""
         plain = isinstance(self.type, type) and not hasattr(self.type, "__args__")
@@ -231,7 +237,9 @@ class Component:
             allowed = info.plain_types
             if float in allowed and int not in allowed and type(value) is int:
                 setattr(self, info.name, value := float(value))
-            if allowed and type(value) not in allowed:
+            # Composing lets a single value by where ${...} stands for it.
+            single = isinstance(value, int | float | str)
+            if (allowed and type(value) not in allowed) or (single and info.holds_many):
                 raise SettingError(f"{where}={value!r} must be of type {info.type_name}.")
             if (problem := info.bounds.problem(value)) or (
                 isinstance(value, float) and (problem := Bounds().problem(value))

@@ -60,6 +60,8 @@ def test_whole_numbers_become_floats():
         ({"size": True}, "size=True must be of type int"),
         ({"kind": "c"}, "kind='c' must be one of a, b"),
         ({"flag": 1}, "flag=1 must be of type bool"),
+        ({"names": 5}, "names=5 must be of type list[str]"),
+        ({"names": "xy"}, "names='xy' must be of type list[str]"),
     ],
 )
 def test_values_out_of_bounds_are_refused(given_, part):
