@@ -191,10 +191,11 @@ class RayEngine(LocalEngine):
 
     def _layouts(self, train: Any) -> tuple[Any, Any]:
         """Have both sides in the object store, in blocks."""
-        from mfx.engine.ray_rows import RayRows
+        from mfx.engine.ray_rows import RayRows, Tables
         from mfx.engine.ray_tasks import put
         from mfx.solver.elsewhere import block_bounds, block_of
 
+        shared = (self.workers, self._times, Tables())
         if not isinstance(train, Ratings):
             from mfx.engine import ray_parts
 
@@ -202,7 +203,7 @@ class RayEngine(LocalEngine):
                 (train.user_counts, *ray_parts.user_blocks(train)),
                 (train.item_counts, *ray_parts.item_blocks(train, _ROW_COST, self.blocks)),
             )
-            users, items = (RayRows(*one, self.workers, self._times) for one in made)
+            users, items = (RayRows(*one, *shared) for one in made)
             return users, items
         sides = []
         for rows in layouts(train):
@@ -211,7 +212,7 @@ class RayEngine(LocalEngine):
             for start, stop in itertools.pairwise(bounds.tolist()):
                 block = block_of(rows, start, stop)
                 blocks.append(put((block.indptr, block.indices, block.values)))
-            sides.append(RayRows(rows.counts, bounds, blocks, self.workers, self._times))
+            sides.append(RayRows(rows.counts, bounds, blocks, *shared))
         return sides[0], sides[1]
 
     def spent(self) -> Mapping[str, float]:

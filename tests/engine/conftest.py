@@ -33,3 +33,4 @@ def here(monkeypatch):
         for name, function in (("put", put), ("get", get), ("task", task)):
             monkeypatch.setattr(module, name, function)
     monkeypatch.setattr(ray_rows, "first_ended", lambda pending: pending[-1])
+    monkeypatch.setattr(ray_rows, "processors", lambda: 3)
