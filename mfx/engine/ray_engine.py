@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.util
 import itertools
 import logging
@@ -87,7 +88,7 @@ class RayEngine(LocalEngine):
         if not vars(type(model)).get("rows_elsewhere", False):
             raise EngineError(
                 f"model={getattr(model, 'name', type(model).__name__)} cannot be fitted on engine=ray.",
-                "als, bias and genre_als can; or leave engine=ray out.",
+                "als, bias, bpr and genre_als can; or leave engine=ray out.",
             )
         if hasattr(dataset, "parts"):
             self._check_parts(splitter, metrics)
@@ -172,12 +173,14 @@ class RayEngine(LocalEngine):
     def fit(self, model: Model, train: Ratings, on_epoch: OnEpoch | None) -> Model:
         """Fit the model with its rows in the memory of the cluster."""
         fitted: Any = model
-        fitted.layouts = self._layouts
+        pairs = hasattr(type(model), "positives")
+        name, makes = ("positives", functools.partial(self._positives, model)) if pairs else ("layouts", self._layouts)
+        setattr(fitted, name, makes)
         self._times.take()
         try:
             return super().fit(model, train, on_epoch)
         finally:
-            del fitted.layouts
+            delattr(fitted, name)
 
     def evaluate(
         self, model: Model, seen: Any, held_out: Any, metrics: Mapping[str, Metric], settings: EvaluationSettings
@@ -214,6 +217,25 @@ class RayEngine(LocalEngine):
                 blocks.append(put((block.indptr, block.indices, block.values)))
             sides.append(RayRows(rows.counts, bounds, blocks, *shared))
         return sides[0], sides[1]
+
+    def _positives(self, model: Any, train: Any) -> Any:
+        """Have the positives of a model of pairs in the object store, in blocks of users."""
+        from mfx.engine.ray_tasks import put
+        from mfx.engine.ray_tiles import RayPositives
+        from mfx.solver.elsewhere import block_bounds
+
+        if not isinstance(train, Ratings):
+            from mfx.engine import ray_parts
+
+            blocks, counts = ray_parts.positive_blocks(train, model.positive_threshold)
+            return RayPositives(counts, train.bounds, blocks, self.workers, self._times)
+        here = type(model).positives(model, train)
+        bounds = block_bounds(here.indptr, _ROW_COST, self.blocks)
+        blocks = []
+        for start, stop in itertools.pairwise(bounds.tolist()):
+            pointers = here.indptr[start : stop + 1]
+            blocks.append(put((pointers - pointers[0], here.indices[pointers[0] : pointers[-1]])))
+        return RayPositives(here.counts, bounds, blocks, self.workers, self._times)
 
     def spent(self) -> Mapping[str, float]:
         """Return where the seconds of the last epoch went, how many workers there were, and their speed."""

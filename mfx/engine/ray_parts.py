@@ -12,6 +12,7 @@ import numpy as np
 
 from mfx.data.partitioned import Parts, read_part
 from mfx.engine import parts as work
+from mfx.engine import tile_tasks
 from mfx.engine.partitioned import PartitionedRatings, PartitionedSplit, audit_of_counts, merged
 from mfx.engine.ray_tasks import get, put, task
 from mfx.engine.worker import writable
@@ -117,6 +118,13 @@ def user_blocks(train: PartitionedRatings) -> tuple[PointerArray, list[Any]]:
     """Lay the parts out as blocks of user rows."""
     remote = task(work.user_rows)
     return train.bounds, [remote(part, train.users_of(number)) for number, part in enumerate(train.parts)]
+
+
+def positive_blocks(train: PartitionedRatings, threshold: float | None) -> tuple[list[Any], PointerArray]:
+    """Find the positives of the parts; return references to rows of users, and how many each user has."""
+    remote = task(tile_tasks.user_positives, returns=2)
+    found = [remote(part, train.users_of(number), threshold) for number, part in enumerate(train.parts)]
+    return [rows for rows, _ in found], np.concatenate(get([counts for _, counts in found]))
 
 
 def item_blocks(train: PartitionedRatings, row_cost: float, n_blocks: int | None) -> tuple[PointerArray, list[Any]]:

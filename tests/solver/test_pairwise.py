@@ -11,8 +11,9 @@ from mfx.solver import grid as grid_module
 from mfx.solver import pairwise
 from mfx.solver.grid import default_blocks, free_place, group
 from mfx.solver.hashing import NEGATIVES, key_of, random_bits, to_below
-from mfx.solver.pairwise import TRIES, margin, move, run_epoch
+from mfx.solver.pairwise import run_epoch
 from mfx.solver.pairwise_fold import fold_in
+from mfx.solver.pairwise_kernels import TRIES, margin, move
 
 
 def csr(rows):
@@ -98,14 +99,14 @@ def test_every_positive_lies_in_its_own_cell_once(sized_rows, blocks, epoch):
     seen = []
     for a in range(blocks):
         for b in range(blocks):
-            stop = grid.cell_starts[a, b]
+            stop = grid.cells.starts[a, b]
             for s in range(grid.user_starts[a], grid.user_starts[a + 1]):
-                begin, stop = stop, stop + grid.counts[b, s]
-                places = grid.places[begin:stop]
+                begin, stop = stop, stop + grid.cells.counts[b, s]
+                places = grid.cells.places[begin:stop]
                 assert (np.diff(places) > 0).all()
                 assert ((places >= grid.item_starts[b]) & (places < grid.item_starts[b + 1])).all()
                 seen += [(int(grid.users[s]), int(grid.items[p])) for p in places]
-            assert stop == grid.cell_starts[a, b + 1]
+            assert stop == grid.cells.starts[a, b + 1]
     assert sorted(seen) == [(u, i) for u, row in enumerate(rows) for i in sorted(row)]
 
 
@@ -165,7 +166,7 @@ def reference_epoch(users, items, indptr, indices, *, learning_rate, reg, bias_r
         for a in range(blocks):
             b = (a + diagonal) % blocks
             block = grid.items[grid.item_starts[b] : grid.item_starts[b + 1]].tolist()
-            t = int(grid.cell_starts[a, b])
+            t = int(grid.cells.starts[a, b])
             for s in range(grid.user_starts[a], grid.user_starts[a + 1]):
                 u = grid.users[s]
                 row = set(indices[indptr[u] : indptr[u + 1]].tolist())
