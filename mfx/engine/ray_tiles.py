@@ -15,6 +15,7 @@ import numba
 import numpy as np
 
 from mfx.engine import tile_tasks
+from mfx.engine.dealing import dealt
 from mfx.engine.ray_tasks import first_ended, get, processors, put, task
 from mfx.engine.times import Times
 from mfx.engine.worker import worker_number
@@ -61,7 +62,7 @@ class RayPositives:
         workers = min(self._workers or there, there)
         groups = divided(blocks, workers)
         handed = _Handed(None if workers == there else workers)
-        tiles = self._tiles(dealing, groups, handed)
+        tiles = self._tiles(dealing, groups, workers, handed)
 
         moved = time.perf_counter()
         user_work, item_work = aligned(n_users, width_of(factors)), aligned(n_items, width_of(factors))
@@ -98,22 +99,22 @@ class RayPositives:
             triples[tuple(cells)] += one.triples
         return float(losses.sum() / max(triples.sum(), 1))
 
-    def _tiles(self, dealing: Dealing, groups: list[range], handed: _Handed) -> list[list[Any]]:
+    def _tiles(self, dealing: Dealing, groups: list[range], workers: int, handed: _Handed) -> list[list[Any]]:
         """Have the positives dealt to tiles; return a reference to each, by group of users and group of items."""
         starts = np.array([dealing.user_starts[one.start] for one in groups] + [len(self.counts)])
         visit_of = np.empty(len(self.counts), dtype=np.int32)
         visit_of[dealing.users] = np.arange(len(self.counts), dtype=np.int32)
-        visits, dealt = [put(visit_of)], [put(dealing)]
-        pieces = [
-            handed.out(_cut, len(groups), block, int(first), visits, starts)
-            for block, first in zip(self._blocks, self._bounds, strict=False)
-        ]
+        visits, shared = [put(visit_of)], [put(dealing)]
+        pieces = []
+        for part in dealt(len(self._blocks), workers):
+            firsts, blocks = self._bounds[part.start : part.stop].tolist(), self._blocks[part.start : part.stop]
+            pieces.append(handed.out(_cut, len(groups), firsts, visits, starts, *blocks))
         before = np.concatenate([[0], np.cumsum(self.counts[dealing.users])])
         return [
             handed.out(
                 _tiles,
                 len(groups),
-                dealt,
+                shared,
                 own,
                 groups,
                 int(before[starts[a]]),
@@ -168,11 +169,12 @@ Seconds = tuple[int, float, float]
 """The worker's number, and what it took for fetching and for kernels."""
 
 
-def _cut(rows: Any, first: int, visit_of: list[Any], starts: PointerArray) -> tuple[Any, ...]:
-    """Cut a block of positives by group. References in lists are the same for all tasks of a worker."""
+def _cut(firsts: list[int], visit_of: list[Any], starts: PointerArray, *blocks: Any) -> tuple[Any, ...]:
+    """Cut blocks of positives by group. References in lists are the same for all tasks of a worker."""
     begin = time.perf_counter()
-    pieces = tile_tasks.cut(rows, first, get(visit_of)[0], starts)
-    return (*pieces, (worker_number(), time.perf_counter() - begin, 0.0))
+    visits = get(visit_of)[0]
+    found = [tile_tasks.cut(rows, first, visits, starts) for first, rows in zip(firsts, blocks, strict=True)]
+    return (*zip(*found, strict=True), (worker_number(), time.perf_counter() - begin, 0.0))
 
 
 def _tiles(
@@ -181,7 +183,7 @@ def _tiles(
     """Put a group of users together, in tiles."""
     begin = time.perf_counter()
     numba.set_num_threads(1)
-    tiles = tile_tasks.tiles(get(dealing)[0], own, groups, before, stride, pieces)
+    tiles = tile_tasks.tiles(get(dealing)[0], own, groups, before, stride, list(itertools.chain(*pieces)))
     return (*tiles, (worker_number(), time.perf_counter() - begin, 0.0))
 
 
