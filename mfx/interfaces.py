@@ -538,6 +538,13 @@ class Engine(Protocol):
         """Score held-out ratings; return values by metric, and for metrics that have none the reason."""
         ...
 
+    def fold_in(self, model: Any, ratings: Ratings, index: IndexArray, wanted: Any) -> Any:
+        """Take in the users of what `load` returned as new ones; see `mfx.models.bulk`.
+
+        `index` is the model's index of each of their items, -1 for items whose ratings are left out.
+        """
+        ...
+
     def spent(self) -> Mapping[str, float]:
         """Return what the epoch since the last call took, by names such as ``seconds/epoch_wait``, for the tracker."""
         ...

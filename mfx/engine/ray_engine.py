@@ -16,8 +16,10 @@ from typing import Any
 from mfx.engine.local import LocalEngine
 from mfx.engine.times import Times
 from mfx.errors import MFXError
-from mfx.interfaces import Dataset, Metric, Model, OnEpoch, Ratings, Split, Splitter
+from mfx.interfaces import Dataset, IndexArray, Metric, Model, OnEpoch, Ratings, Split, Splitter
 from mfx.metrics.settings import EvaluationSettings
+from mfx.models.bulk import FoldedUsers, Wanted
+from mfx.models.factors import FactorModel
 from mfx.models.layouts import layouts
 from mfx.registry import register
 from mfx.settings import setting
@@ -191,6 +193,19 @@ class RayEngine(LocalEngine):
         from mfx.engine import ray_parts
 
         return ray_parts.evaluate(model, seen, held_out, metrics, settings)
+
+    def fold_in(self, model: FactorModel, ratings: Any, index: IndexArray, wanted: Wanted) -> FoldedUsers:
+        """Take in the users of some ratings, by the workers."""
+        from mfx.engine import ray_parts
+        from mfx.engine.ray_tasks import put
+        from mfx.solver.elsewhere import block_bounds
+
+        if not isinstance(ratings, Ratings):
+            return ray_parts.fold_in(model, ratings.parts, ratings.bounds, index, wanted)
+        bounds = block_bounds(ratings.user_indptr, _ROW_COST, self.blocks)
+        ends = itertools.pairwise(ratings.user_indptr[bounds].tolist())
+        parts = [put((ratings.users[a:b], ratings.items[a:b], ratings.values[a:b], None)) for a, b in ends]
+        return ray_parts.fold_in(model, parts, bounds, index, wanted)
 
     def _layouts(self, train: Any) -> tuple[Any, Any]:
         """Have both sides in the object store, in blocks."""

@@ -118,13 +118,18 @@ class BPR(FactorModel):
 
     def fold_in_row(self, items: IndexArray, values: FloatArray) -> FloatArray:
         """Return the row of a new user by as many passes of steps as a fit has; float32, shape (factors + 1,)."""
+        row: FloatArray = self.fold_in_rows(np.array([0, items.size], dtype=np.int64), items, values)[0]
+        return row
+
+    def fold_in_rows(self, indptr: PointerArray, items: IndexArray, values: FloatArray) -> FloatArray:
+        """Return the rows of many new users; float32, shape (users, factors + 1)."""
         from mfx.solver.pairwise_fold import fold_in
 
-        positives = items[is_positive(values, self.positive_threshold)]
-        rows = fold_in(
+        kept = is_positive(values, self.positive_threshold)
+        return fold_in(
             self.item_table_,
-            np.array([0, positives.size], dtype=np.int64),
-            positives,
+            np.concatenate([np.zeros(1, np.int64), np.cumsum(kept, dtype=np.int64)])[indptr],
+            items[kept],
             learning_rate=self.learning_rate,
             reg=self.reg,
             epochs=self.epochs,
@@ -132,5 +137,3 @@ class BPR(FactorModel):
             counts=self.seen_.item_counts if self.negatives == "popularity" else None,
             hardest_of=self.hardest_of,
         )
-        row: FloatArray = rows[0]
-        return row
