@@ -9,6 +9,7 @@ import mfx
 from mfx import compose
 from mfx.data.partitioned import Partitioned, partition
 from mfx.engine.ray_engine import EngineError, RayEngine
+from mfx.models.bulk import Wanted, known_items
 from mfx.testing import planted_ratings
 
 SPLITS = [
@@ -90,6 +91,21 @@ def test_fits_and_metrics_are_those_of_the_whole(data, model, blocks, tmp_path):
         saved.recommend([100])
     assert len(saved.recommend([100], 3, exclude_seen=False)) == 3
     assert len(saved.fold_in([1000, 1002], [4.0, 5.0]).recommend(3)) == 3
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
+def test_new_users_are_folded_in_where_their_ratings_are(data, model):
+    ratings, dataset = data
+    fitted = replace(model).fit(planted_ratings(seed=1, n_items=35))
+    assert ratings.n_items > fitted.catalogue_.n_items
+    index = known_items(fitted, ratings.catalogue.item_ids, ratings.item_counts, drop=True)
+    local, engine, wanted = mfx.create("engine", "local"), RayEngine(blocks=3), Wanted(5)
+    expected = local.fold_in(fitted, ratings, index, wanted)
+    for given in (ratings, engine.load(dataset)):
+        found = engine.fold_in(fitted, given, index, wanted)
+        for name in ("rows", "items", "scores"):
+            np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
 
 
 @pytest.mark.usefixtures("here")
