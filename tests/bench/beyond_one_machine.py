@@ -57,7 +57,9 @@ def workers() -> Iterator[int]:
     """Find the processes of workers that have solved blocks."""
     for path in Path("/proc").glob("[0-9]*"):
         try:
-            if (path / "cmdline").read_bytes().startswith(b"ray::") and _root(int(path.name)) == os.getpid():
+            if (path / "cmdline").read_bytes().startswith((b"ray::_", b"ray::IDLE")) and _root(
+                int(path.name)
+            ) == os.getpid():
                 yield int(path.name)
         except OSError:
             continue

@@ -84,26 +84,30 @@ def test_pairwise_steps_are_the_same_bit_for_bit_though_a_worker_is_killed(worke
     train = planted_ratings(90, 600, density=0.05)
     assert default_blocks(train.n_users, train.n_items) == 8
     model, engine, told = mfx.BPR(factors=4, epochs=4, hardest_of=2), RayEngine(workers=workers), []
+    killed, timer = [], threading.Timer(0.05, lambda: killed.append(kill_one_worker()))
 
     def on_epoch(fitted, epoch):
         told.append(engine.spent())
         if epoch.number == 2:
-            threading.Timer(0.05, kill_one_worker).start()
+            timer.start()
         return False
 
     found = of_model(engine.fit(replace(model), train, on_epoch))
     for one, expected in zip(found, of_model(replace(model).fit(train)), strict=True):
         np.testing.assert_array_equal(one, expected)
+    timer.join()
+    assert killed != [None]
     assert all(1 <= spent["engine/workers"] <= workers + 1 and spent["seconds/epoch_compute"] > 0 for spent in told)
 
 
 def kill_one_worker():
-    """Kill a process that has done tasks, if there is one."""
+    """Kill a worker; return what says which, None if there is none."""
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
-            if path.read_bytes().startswith(b"ray::") and is_ours(int(path.parent.name)):
+            if path.read_bytes().startswith((b"ray::_", b"ray::IDLE")) and is_ours(int(path.parent.name)):
                 os.kill(int(path.parent.name), signal.SIGKILL)
-                return
+                return path
+    return None
 
 
 def is_ours(pid):
