@@ -499,7 +499,8 @@ class Engine(Protocol):
     """What fits a model: this process, or a cluster.
 
     A model whose class says ``rows_elsewhere = True`` makes its rows with ``self.layouts(train)``; an engine puts its
-    own function in that place, and the rows it returns (`mfx.solver.elsewhere.RowsElsewhere`) are solved by it.
+    own function in that place, and the rows it returns (`mfx.solver.elsewhere.RowsElsewhere`) are solved by it. A model
+    of pairs has ``positives(train)`` instead, and what is put there stands in for `mfx.solver.pairwise.Positives`.
     """
 
     def check(self, dataset: Dataset, splitter: Splitter, model: Model, metrics: Mapping[str, Metric]) -> None:

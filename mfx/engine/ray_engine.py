@@ -38,7 +38,8 @@ class RayEngine(LocalEngine):
     """Rows solved by the workers of a Ray cluster, each a process with one thread.
 
     Both sides' blocks of ratings lie in the memory of the cluster; an update moves one side's table to every machine
-    and the solved rows back. Results do not depend on the number of workers, and a worker that dies costs its blocks.
+    and the solved rows back; `bpr` has rows go from task to task for an epoch. Results do not depend on the number of
+    workers, and a worker that dies costs its blocks.
     All else is done in this process, as by `LocalEngine`, but for data sets in parts.
 
     Parameters

@@ -3,8 +3,8 @@
 Blocks are objects of the store, which processes of a machine share without copies, and so is the other side's table,
 of which each machine gets one copy an update. Tasks have no state: those of a worker that dies are done by others.
 
-A task with a result in the store costs about 6 ms of processor time, of the driver, the worker and Ray's own processes
-together, and where workers have all processors that time is missing in kernels. So several blocks go into one task.
+A task with a result in the store costs some milliseconds of processor time, of the driver, the worker and Ray's own
+processes. Where workers have all processors that time is missing in kernels, so several blocks go into one task.
 """
 
 from __future__ import annotations

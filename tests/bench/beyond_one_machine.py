@@ -1,6 +1,6 @@
 """Seconds, transfer and memory of `engine=ray`, and what they make of billions of ratings.
 
-    python tests/bench/beyond_one_machine.py measure [--preset ml_32m] [--factors 13 32 64]
+    python tests/bench/beyond_one_machine.py measure [--preset ml_32m] [--factors 13 32 64 128]
     python tests/bench/beyond_one_machine.py paper
 
 `measure` fits ALS in turn with `engine=local` on two threads and with `engine=ray` on two workers of one thread each,
@@ -162,7 +162,7 @@ def main() -> None:
     commands = parser.add_subparsers(dest="what", required=True)
     measuring = commands.add_parser("measure")
     measuring.add_argument("--preset", default="ml_32m")
-    measuring.add_argument("--factors", type=int, nargs="+", default=[13, 32, 64])
+    measuring.add_argument("--factors", type=int, nargs="+", default=[13, 32, 64, 128])
     commands.add_parser("paper")
     single = commands.add_parser("one")
     single.add_argument("engine")
