@@ -14,7 +14,7 @@ from mfx.interfaces import Catalogue, DoubleArray, Epoch, FloatArray, IndexArray
 from mfx.models.factors import FactorModel
 from mfx.models.layouts import layouts
 from mfx.models.lists import Seen
-from mfx.models.side_information import CONSTANT, COUNT, SideInformation, gather
+from mfx.models.side_information import CONSTANT, COUNT, RATED, Counterparts, SideInformation, gather
 from mfx.registry import register
 from mfx.settings import setting, tunable
 
@@ -36,9 +36,13 @@ class BayesMF(FactorModel):
 
     Nothing is to be tuned: the precisions of factors and biases and the noise are drawn with the rows (the model is
     that of `mfx.solver.gibbs`). Rows of both sides are pulled to what a linear map, drawn too, says of their features:
-    for items the genres and the year, where the data set has them, for both sides the number of ratings. Every epoch
-    ends with a sample that is kept; from sample to sample what a sweep draws anew is drawn `sweeps` times. Of a user's
-    row the mean given all else is kept beside the draw, as its average over the samples is the less noisy one.
+    for items the genres and the year, where the data set has them; for both sides the number of ratings, and what these
+    are of, whatever they say: implicit feedback, as in SVD++ but on both sides. How much a block of features says is
+    drawn like the rest.
+
+    Every epoch ends with a sample that is kept; from sample to sample what a sweep draws anew is drawn `sweeps` times.
+    Of a user's row the mean given all else is kept beside the draw, as its average over the samples is the less noisy
+    one.
 
     A table of this model holds the factors of all samples side by side, so scores are one product of two tables.
 
@@ -55,8 +59,9 @@ class BayesMF(FactorModel):
     user_noise : bool
         Whether the noise of the ratings is each user's own, or one for all.
     item_features, user_features : list of str, optional
-        Blocks of features, as in `GenreALS`. By default for items constant, genres and year where the data set has
-        them, and count; for users constant and count.
+        Blocks of features, as in `GenreALS`, and ``rated``: which of the items that are rated most a user has rated, or
+        which of the users who rate most have rated an item. By default for items constant, genres and year where the
+        data set has them, count and rated; for users constant, count and rated.
     min_rows : int
         Features that fewer rated items or users have are left out.
     unrated : float
@@ -78,6 +83,8 @@ class BayesMF(FactorModel):
         Maps from features to centres.
     user_precisions_, item_precisions_ : float64 arrays, shape (samples, factors + 1)
         Precision of the rows around their centres.
+    user_strengths_, item_strengths_ : float64 arrays, shape (samples, blocks)
+        Precision of each block's part of the maps around zero, in units of that of the rows.
     noise_precisions_ : float64 array, shape (samples,)
         Precision of ratings of weight 1.
     user_weights_, user_squared_ : float64 arrays, shape (users,)
@@ -109,6 +116,8 @@ class BayesMF(FactorModel):
         "item_maps_",
         "user_precisions_",
         "item_precisions_",
+        "user_strengths_",
+        "item_strengths_",
         "noise_precisions_",
         "user_weights_",
         "user_squared_",
@@ -130,15 +139,21 @@ class BayesMF(FactorModel):
         super().set_context(catalogue, scale, seen)
         known = catalogue.item_features
         there = [block for block in ("genres", "year") if block in known and known[block].names]
-        items = [CONSTANT, *there, COUNT] if self.item_features is None else self.item_features
-        users = [CONSTANT, COUNT] if self.user_features is None else self.user_features
+        items = [CONSTANT, *there, COUNT, RATED] if self.item_features is None else self.item_features
+        users = [CONSTANT, COUNT, RATED] if self.user_features is None else self.user_features
         rules: dict[str, Any] = {"min_rows": self.min_rows, "unrated": self.unrated}
-        self.item_side: SideInformation = gather(items, known, seen.item_counts, **rules)
-        self.user_side: SideInformation = gather(users, catalogue.user_features, np.diff(seen.indptr), **rules)
+        of_users = seen.pattern()
+        by = Counterparts(of_users.T.tocsr(), catalogue.user_ids)
+        of = Counterparts(of_users, catalogue.item_ids)
+        self.item_side: SideInformation = gather(items, known, seen.item_counts, counterparts=by, **rules)
+        self.user_side: SideInformation = gather(
+            users, catalogue.user_features, np.diff(seen.indptr), counterparts=of, **rules
+        )
 
     def learn(self, train: Ratings, on_epoch: OnEpoch | None) -> None:
         """Draw samples until the epochs are over or the callback stops the fit."""
         by_user, by_item = layouts(train)
+        self._user_overlap, self._item_overlap = self.user_side.overlap(), self.item_side.overlap()
         self.start(train)
         for number in self.passes(self.epochs):
             losses = self._add_sample(by_user, by_item, number)
@@ -163,6 +178,8 @@ class BayesMF(FactorModel):
         self.item_precisions_ = self.user_precisions_.copy()
         self.user_maps_ = np.zeros((1, self.user_side.n_features, width))
         self.item_maps_ = np.zeros((1, self.item_side.n_features, width))
+        self.user_strengths_ = np.ones((1, len(self.user_side.blocks)))
+        self.item_strengths_ = np.ones((1, len(self.item_side.blocks)))
         self.item_biases_ = np.zeros((n_items, 1), np.float32)
         self.user_weights_ = np.ones(n_users)
         self.user_squared_ = np.zeros(n_users)
@@ -206,12 +223,16 @@ class BayesMF(FactorModel):
     def _user_prior(self) -> RowPrior:
         from mfx.solver.gibbs import RowPrior
 
-        return RowPrior(self.user_side.matrix, self.user_maps_[-1], self.user_precisions_[-1])
+        side, overlap = self.user_side, self._user_overlap
+        latest = self.user_maps_[-1], self.user_precisions_[-1]
+        return RowPrior(side.matrix, *latest, side.blocks, self.user_strengths_[-1], overlap)
 
     def _item_prior(self) -> RowPrior:
         from mfx.solver.gibbs import RowPrior
 
-        return RowPrior(self.item_side.matrix, self.item_maps_[-1], self.item_precisions_[-1])
+        side, overlap = self.item_side, self._item_overlap
+        latest = self.item_maps_[-1], self.item_precisions_[-1]
+        return RowPrior(side.matrix, *latest, side.blocks, self.item_strengths_[-1], overlap)
 
     def _keep(
         self,
@@ -233,6 +254,8 @@ class BayesMF(FactorModel):
             "item_maps_": item_prior.feature_map[None],
             "user_precisions_": user_prior.precisions[None],
             "item_precisions_": item_prior.precisions[None],
+            "user_strengths_": user_prior.strengths[None],
+            "item_strengths_": item_prior.strengths[None],
             "noise_precisions_": np.array([noise]),
         }
         if afresh:
@@ -266,6 +289,8 @@ class BayesMF(FactorModel):
             "item_maps_": (np.float64, (samples, self.item_side.n_features, width)),
             "user_precisions_": (np.float64, (samples, width)),
             "item_precisions_": (np.float64, (samples, width)),
+            "user_strengths_": (np.float64, (samples, len(self.user_side.blocks))),
+            "item_strengths_": (np.float64, (samples, len(self.item_side.blocks))),
             "user_weights_": (np.float64, (n_users,)),
             "user_squared_": (np.float64, (n_users,)),
             "user_noise_": (np.float64, (n_users,)),
@@ -274,7 +299,8 @@ class BayesMF(FactorModel):
             setattr(self, name, array_of(getattr(self, name), name, dtype, shape))
         if not samples:
             raise ModelError("noise_precisions_ is empty.")
-        for name in ("noise_precisions_", "user_precisions_", "item_precisions_", "user_weights_", "user_noise_"):
+        positive = ("noise_precisions_", "user_precisions_", "item_precisions_", "user_weights_", "user_noise_")
+        for name in (*positive, "user_strengths_", "item_strengths_"):
             if not (getattr(self, name) > 0.0).all():
                 raise ModelError(f"{name} holds numbers that are not positive.")
         super().check_state()
@@ -347,12 +373,18 @@ class BayesMF(FactorModel):
 
         samples, factors, count = self.n_samples, self.factors, np.array([items.size])
         profile = SparseRows(np.array([0, items.size]), np.arange(items.size, dtype=np.int32), values)
-        features = sparse.csr_array(self.user_side.of_new_row({}, items.size)[None])
+        features = sparse.csr_array(self.user_side.of_new_row({}, items.size, rated=items)[None])
         known = self.item_table_[items, :-1].reshape(items.size, samples, factors)
         folded, drawn = np.zeros(samples * factors + 1, dtype=np.float32), np.empty((1, factors + 1), np.float32)
         for sample, noise in enumerate(self.noise_precisions_.tolist()):
             table = np.ascontiguousarray(np.hstack([known[:, sample], self.item_biases_[items, sample : sample + 1]]))
-            prior = RowPrior(features, self.user_maps_[sample], self.user_precisions_[sample])
+            prior = RowPrior(
+                features,
+                self.user_maps_[sample],
+                self.user_precisions_[sample],
+                self.user_side.blocks,
+                self.user_strengths_[sample],
+            )
             generator = np.random.default_rng([self.seed, sample, _FOLD_IN])
             weights = None
             for _ in range(_FOLD_IN_DRAWS if self.user_noise and items.size else 0):

@@ -11,6 +11,7 @@ from mfx.interfaces import AnyArray, BoolArray, Catalogue, FloatArray, IndexArra
 
 if TYPE_CHECKING:
     import pandas as pd
+    from scipy.sparse import csr_array
 
     from mfx.solver.retrieval import ScoreProduct
 
@@ -43,6 +44,13 @@ class Seen:
     def kept(self) -> bool:
         """Whether the items are here, and not with the parts of a data set."""
         return bool(self.items.size == self.indptr[-1])
+
+    def pattern(self) -> csr_array:
+        """Return who rated what as a matrix of ones; int8, shape (users, items)."""
+        from scipy import sparse
+
+        shape = (self.indptr.size - 1, self.item_counts.size)
+        return sparse.csr_array((np.ones(self.items.size, dtype=np.int8), self.items, self.indptr), shape=shape)
 
     def of(self, user: int) -> IndexArray:
         """Return the items that a user index has seen."""

@@ -1,27 +1,48 @@
 """What is known of items or users beside their ratings, as one sparse matrix of features.
 
 A block is a group of features under one name. Blocks of the catalogue (``genres``, ``year``, ``tags``, ``age``) are
-pooled row by row. Two more are made here: ``constant``, one feature that every row has, so that the weights of all
-others are deviations from the average row; and ``count``, the logarithm of the row's number of ratings in train, as
-how often something is rated says much about how it is rated (Marlin and Zemel 2009, "Collaborative prediction and
-ranking with non-random missing data").
+pooled row by row. Three more are made here: ``constant``, one feature that every row has, so that the weights of all
+others are deviations from the average row; ``count``, the logarithm of the row's number of ratings in train, as how
+often something is rated says much about how it is rated (Marlin and Zemel 2009, "Collaborative prediction and ranking
+with non-random missing data"); and ``rated``, what the row's ratings are of, whatever they say: which of the items that
+are rated most a user has rated (Koren 2008, "Factorization meets the neighborhood", SVD++), or which of the users who
+rate most have rated an item.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mfx.errors import ModelError, did_you_mean
-from mfx.interfaces import DoubleArray, Features, PointerArray
+from mfx.interfaces import AnyArray, DoubleArray, Features, IndexArray, PointerArray
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-CONSTANT, COUNT = "constant", "count"
+CONSTANT, COUNT, RATED = "constant", "count", "rated"
+_OWN_MAKE = (CONSTANT, COUNT, RATED)
+_MOST_RATED = 200
+"""Features of `RATED`: what more of them would tell is said by these, and their system is dense."""
+
+
+@dataclass(frozen=True, eq=False)
+class Counterparts:
+    """Rows of the other side that the rows of one side have ratings of, or by.
+
+    Attributes
+    ----------
+    matrix : scipy.sparse.csr_array, shape (rows, rows of the other side)
+        1 where there is a rating.
+    ids : array, shape (rows of the other side,)
+        Their raw ids.
+    """
+
+    matrix: csr_array
+    ids: AnyArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +61,8 @@ class SideInformation:
         Mean over ratings, and standard deviation over rows, of the logarithms of the counts.
     count_of_unrated : float
         What stands for the count of a row without ratings.
+    rated : int64 array
+        Rows of the other side that the columns of ``rated`` stand for, in increasing order.
     """
 
     names: tuple[str, ...]
@@ -48,11 +71,17 @@ class SideInformation:
     count_centre: float = 0.0
     count_spread: float = 1.0
     count_of_unrated: float = 0.0
+    rated: PointerArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     @property
     def n_features(self) -> int:
         """Number of features."""
         return len(self.names)
+
+    @property
+    def blocks(self) -> tuple[slice, ...]:
+        """Columns of each block; together they are all columns."""
+        return tuple(self.columns.values())
 
     @property
     def own(self) -> tuple[int, ...]:
@@ -67,7 +96,14 @@ class SideInformation:
         found: DoubleArray = (self.matrix.T @ weighed).toarray()
         return found
 
-    def of_new_row(self, known: Mapping[str, Sequence[str]], count: int = 0, *, pooling: str = "mean") -> DoubleArray:
+    def of_new_row(
+        self,
+        known: Mapping[str, Sequence[str]],
+        count: int = 0,
+        *,
+        pooling: str = "mean",
+        rated: IndexArray | None = None,
+    ) -> DoubleArray:
         """Return the features of a row that is not in the catalogue; float64, shape (features,).
 
         Parameters
@@ -78,6 +114,8 @@ class SideInformation:
             Number of ratings of the row.
         pooling : {"mean", "sum"}
             As the matrix was pooled.
+        rated : int array, optional
+            Rows of the other side that the row has ratings of; by default none.
 
         Raises
         ------
@@ -90,8 +128,11 @@ class SideInformation:
         if COUNT in self.columns:
             standard = (np.log(max(count, 1)) - self.count_centre) / self.count_spread
             row[self.columns[COUNT]] = standard if count > 0 else self.count_of_unrated
+        if RATED in self.columns and rated is not None:
+            met = np.isin(self.rated, rated)
+            row[self.columns[RATED]] = met / np.sqrt(max(met.sum(), 1))
         for block, given in known.items():
-            if block not in self.columns or block in (CONSTANT, COUNT):
+            if block not in self.columns or block in _OWN_MAKE:
                 raise ModelError(f"The model knows no features '{block}'.", did_you_mean(block, self.columns))
             columns = self.columns[block]
             place = {name: columns.start + j for j, name in enumerate(self.names[columns])}
@@ -122,6 +163,7 @@ def gather(
     pooling: str = "mean",
     min_rows: int = 1,
     unrated: float = 0.0,
+    counterparts: Counterparts | None = None,
 ) -> SideInformation:
     """Put the blocks side by side.
 
@@ -140,6 +182,8 @@ def gather(
     unrated : float
         What `count` says of a row without ratings: between what it is on average over ratings (0) and what it is of a
         row with one rating (1).
+    counterparts : Counterparts, optional
+        What the rows have ratings of; without it there is no block `rated`.
 
     Raises
     ------
@@ -152,27 +196,32 @@ def gather(
     columns: dict[str, slice] = {}
     parts = [sparse.csr_array((counts.size, 0))]
     centre, spread = _of_logarithms(counts)
+    rated = np.zeros(0, dtype=np.int64)
     of_unrated = -unrated * centre / spread
     for block in blocks:
         if block in columns:
             raise ModelError(f"The features '{block}' are named twice.", "Name each block once.")
-        if block in (CONSTANT, COUNT) and block in known:
+        if block in _OWN_MAKE and block in known:
             raise ModelError(f"The data set has features '{block}', a name that the model gives to its own.")
         if block == CONSTANT:
             part, labels = sparse.csr_array(np.ones((counts.size, 1))), [CONSTANT]
         elif block == COUNT:
             standard = np.where(counts > 0, (np.log(np.maximum(counts, 1)) - centre) / spread, of_unrated)
             part, labels = sparse.csr_array(standard[:, None]), [COUNT]
+        elif block == RATED and counterparts is not None:
+            part, rated = _most_rated(counterparts.matrix, min_rows)
+            labels = [label(RATED, str(counterparts.ids[other])) for other in rated]
         elif block in known and known[block].names:
             part, kept = _pooled(known[block], counts, pooling, min_rows)
             labels = [label(block, name) for name in kept]
         else:
-            there = [*known, CONSTANT, COUNT]
+            there = [*known, CONSTANT, COUNT, *([RATED] if counterparts is not None else [])]
             raise ModelError(f"This data set has no features '{block}'.", did_you_mean(block, there))
         columns[block] = slice(len(names), len(names) + len(labels))
         names += labels
         parts.append(part)
-    return SideInformation(tuple(names), columns, sparse.hstack(parts, format="csr"), centre, spread, of_unrated)
+    matrix = sparse.hstack(parts, format="csr")
+    return SideInformation(tuple(names), columns, matrix, centre, spread, of_unrated, rated)
 
 
 def _of_logarithms(counts: PointerArray) -> tuple[float, float]:
@@ -187,6 +236,19 @@ def _of_logarithms(counts: PointerArray) -> tuple[float, float]:
     logarithms = np.log(rated)
     spread = float(logarithms.std())
     return float(np.average(logarithms, weights=rated)), spread if spread > 0.0 else 1.0
+
+
+def _most_rated(met: csr_array, min_rows: int) -> tuple[csr_array, PointerArray]:
+    """Return whom of the most rated each row has met, of length 1 as a vector, and who they are."""
+    from scipy import sparse
+
+    often = np.bincount(met.indices, minlength=met.shape[1])
+    first = np.argsort(-often, kind="stable")[:_MOST_RATED]
+    chosen = np.sort(first[often[first] >= max(min_rows, 1)])
+    matrix = sparse.csr_array(met[:, chosen])
+    counts = np.diff(matrix.indptr)
+    matrix.data = np.repeat(1.0 / np.sqrt(np.maximum(counts, 1)), counts)
+    return matrix, chosen
 
 
 def _pooled(features: Features, counts: PointerArray, pooling: str, min_rows: int) -> tuple[csr_array, list[str]]:

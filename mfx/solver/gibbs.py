@@ -3,18 +3,21 @@
 The model behind them, for the rows w = (factors, bias) of one side with features g:
 
     rating ~ N(prediction, 1 / (noise_precision * weight))
-    w_j ~ N(g . W_j, 1 / precision_j)        W_gj ~ N(0, 1 / precision_j)        precision_j ~ Gamma(SHAPE, RATE)
+    w_j ~ N(g . W_j, 1 / precision_j)                 precision_j ~ Gamma(SHAPE, RATE)
+    W_gj ~ N(0, 1 / (strength_b precision_j))         strength_b ~ Gamma(SHAPE, RATE)        feature g in block b
 
 so that every conditional distribution is a known one (Salakhutdinov and Mnih 2008, "Bayesian probabilistic matrix
 factorization using Markov chain Monte Carlo"; Simm et al. 2017, "Macau", for the map). Precisions are drawn column by
-column. The weight is that of the user who rates, Gamma(DEGREES / 2, DEGREES / 2): some people are easier to foresee
-than others (Lakshminarayanan, Bouchard and Archambeau 2011, "Robust Bayesian matrix factorisation").
+column, and strengths block by block: features that say nothing of the rows are shrunk away. The weight is that of the
+user who rates, Gamma(DEGREES / 2, DEGREES / 2): some people are easier to foresee than others (Lakshminarayanan,
+Bouchard and Archambeau 2011, "Robust Bayesian matrix factorisation").
 
 All functions draw from a generator of the caller's, in an order that no number of threads changes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -47,21 +50,34 @@ class RowPrior:
         W: the rows' means are ``features @ feature_map``.
     precisions : float64 array, shape (factors + 1,)
         Precision of each column.
+    blocks : sequence of slice
+        Columns of `features` that belong together; they cover all.
+    strengths : float64 array, shape (blocks,)
+        Precision of each block's part of the map around zero, in units of `precisions`.
+    overlap : float64 array, shape (features, features), optional
+        ``features.T @ features``; only draws of the prior need it.
     """
 
     features: csr_array
     feature_map: DoubleArray
     precisions: DoubleArray
+    blocks: Sequence[slice]
+    strengths: DoubleArray
+    overlap: DoubleArray | None = None
 
     def __post_init__(self) -> None:
-        self._overlap: DoubleArray = (self.features.T @ self.features).toarray()
         self.centres: DoubleArray = self.features @ self.feature_map
 
     def draw(self, table: FloatArray, generator: np.random.Generator) -> None:
-        """Replace map and precisions by a draw given the rows."""
-        self.feature_map = draw_map(self.features, self._overlap, table, self.precisions, generator)
+        """Replace map, precisions and strengths by a draw given the rows."""
+        if self.overlap is None:
+            self.overlap = (self.features.T @ self.features).toarray()
+        of_features = np.repeat(self.strengths, [block.stop - block.start for block in self.blocks])
+        self.feature_map = draw_map(self.features, self.overlap, table, self.precisions, of_features, generator)
         self.centres = self.features @ self.feature_map
-        self.precisions = draw_precisions(table - self.centres, self.feature_map, generator)
+        pulled = np.sqrt(of_features)[:, None] * self.feature_map
+        self.precisions = draw_precisions(table - self.centres, pulled, generator)
+        self.strengths = draw_strengths(self.feature_map, self.precisions, self.blocks, generator)
 
 
 def draw_rows(
@@ -137,6 +153,7 @@ def draw_map(
     overlap: DoubleArray,
     table: FloatArray,
     precisions: DoubleArray,
+    strengths: DoubleArray,
     generator: np.random.Generator,
 ) -> DoubleArray:
     """Draw the map W of one side's features given its rows.
@@ -150,7 +167,9 @@ def draw_map(
     table : float32 array, shape (rows, factors + 1)
         The rows.
     precisions : float64 array, shape (factors + 1,)
-        Prior precision of each column, of rows around their centres and of the map around zero.
+        Precision of each column of the rows around their centres.
+    strengths : float64 array, shape (features,)
+        Prior precision of each feature's row of the map around zero, in units of `precisions`.
     generator : numpy.random.Generator
         Where random numbers come from.
 
@@ -163,7 +182,7 @@ def draw_map(
     products: DoubleArray = features.T @ table.astype(np.float64)
     spread = generator.standard_normal(products.shape) / np.sqrt(precisions)
     with single_threaded_blas():
-        factor = cholesky(overlap + np.eye(len(overlap)), lower=True, check_finite=False)
+        factor = cholesky(overlap + np.diag(strengths), lower=True, check_finite=False)
         mean = cho_solve((factor, True), products, check_finite=False)
         drawn: DoubleArray = mean + solve_triangular(factor, spread, lower=True, trans="T", check_finite=False)
     return drawn
@@ -177,7 +196,7 @@ def draw_precisions(deviations: DoubleArray, feature_map: DoubleArray, generator
     deviations : float64 array, shape (rows, factors + 1)
         Rows minus centres.
     feature_map : float64 array, shape (features, factors + 1)
-        The map W.
+        The map W, each row times the root of its feature's strength.
     generator : numpy.random.Generator
         Where random numbers come from.
 
@@ -188,6 +207,33 @@ def draw_precisions(deviations: DoubleArray, feature_map: DoubleArray, generator
     squares = np.square(deviations).sum(axis=0) + np.square(feature_map).sum(axis=0)
     number = len(deviations) + len(feature_map)
     drawn: DoubleArray = generator.standard_gamma(SHAPE + 0.5 * number, squares.size) / (RATE + 0.5 * squares)
+    return drawn
+
+
+def draw_strengths(
+    feature_map: DoubleArray, precisions: DoubleArray, blocks: Sequence[slice], generator: np.random.Generator
+) -> DoubleArray:
+    """Draw how strongly each block's part of the map is pulled to zero, in units of the precisions.
+
+    Parameters
+    ----------
+    feature_map : float64 array, shape (features, factors + 1)
+        The map W.
+    precisions : float64 array, shape (factors + 1,)
+        Precision of each column.
+    blocks : sequence of slice
+        Rows of the map that belong together.
+    generator : numpy.random.Generator
+        Where random numbers come from.
+
+    Returns
+    -------
+    float64 array, shape (blocks,)
+    """
+    squares = np.square(feature_map) @ precisions
+    sizes = np.array([block.stop - block.start for block in blocks]) * precisions.size
+    sums = np.array([squares[block].sum() for block in blocks])
+    drawn: DoubleArray = generator.standard_gamma(SHAPE + 0.5 * sizes) / (RATE + 0.5 * sums)
     return drawn
 
 

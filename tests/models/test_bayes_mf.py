@@ -49,16 +49,16 @@ class Informed(BayesMF):
     """The same sampler, told the true variances."""
 
     def _user_prior(self):
-        return Known(self.user_side.matrix)
+        return Known(self.user_side)
 
     def _item_prior(self):
-        return Known(self.item_side.matrix)
+        return Known(self.item_side)
 
 
 class Known(RowPrior):
-    def __init__(self, features):
-        spread = np.array([FACTOR_SD] * RANK + [BIAS_SD])
-        super().__init__(features, np.zeros((features.shape[1], RANK + 1)), spread**-2.0)
+    def __init__(self, side):
+        spread, nothing = np.array([FACTOR_SD] * RANK + [BIAS_SD]), np.zeros((side.n_features, RANK + 1))
+        super().__init__(side.matrix, nothing, spread**-2.0, side.blocks, np.ones(len(side.blocks)))
 
     def draw(self, table, generator):
         pass
@@ -128,6 +128,22 @@ def test_samples_after_the_burn_in_are_averaged(planted):
     by_sample = np.einsum("usk,isk->sui", users, items) + model.item_biases_.T[:, None]
     expected = model.offset_ + by_sample.mean(axis=0) + model.user_table_[:3, -1:]
     np.testing.assert_allclose(seen[-1][1], expected, rtol=1e-5)
+
+
+def test_who_rates_an_item_says_something_of_it():
+    """Half of the users pick good items most of the time, and the others bad ones."""
+    rng, n_users, n_items, each = np.random.default_rng(7), 60, 1500, 100
+    good = rng.random(n_items) < 0.5
+    u = np.repeat(np.arange(n_users), each)
+    odds = np.where(good == (np.arange(n_users) % 2 == 0)[:, None], 4.0, 1.0)
+    i = np.concatenate([rng.choice(n_items, each, replace=False, p=own / own.sum()) for own in odds])
+    values = 3.0 + np.where(good[i], 0.6, -0.6) + rng.normal(size=u.size)
+    scale = RatingScale(-4.0, 10.0)
+    train, test = halves(Ratings.from_columns(u, i, values, np.arange(u.size), scale=scale, name="choosers"))
+    settings = {"factors": 2, "user_noise": False, "epochs": 30, "user_features": ["constant"]}
+    informed = BayesMF(**settings, item_features=["constant", "rated"]).fit(train)
+    plain = BayesMF(**settings, item_features=["constant"]).fit(train)
+    assert 1.0 < rmse(informed, test) < rmse(plain, test) - 0.02
 
 
 def test_folding_in_comes_near_the_stored_user(planted):

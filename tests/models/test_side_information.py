@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import sparse
 
 from mfx.errors import ModelError
 from mfx.interfaces import Features
-from mfx.models.side_information import gather
+from mfx.models import side_information
+from mfx.models.side_information import Counterparts, gather
 
 GENRES = Features.from_lists([["A", "B"], ["B"], [], ["A", "B", "C", "D"]])
 TAGS = Features(("x", "y"), np.array([0, 1, 3, 3, 3]), np.array([0, 0, 1], np.int32), np.array([2, 1, 3], np.float32))
@@ -65,6 +67,24 @@ def test_a_new_row_has_the_features_of_a_known_one(row, pooling, min_rows, unrat
     names = [GENRES.names[j] for j in own if f"genres: {GENRES.names[j]}" in side.names]
     found = side.of_new_row({"genres": names[::-1]}, int(COUNTS[row]), pooling=pooling)
     np.testing.assert_allclose(found, side.matrix.toarray()[row])
+
+
+def test_whom_rows_met_among_those_who_are_met_most(monkeypatch):
+    met = np.array([[1, 0, 1, 1, 0], [0, 0, 1, 0, 0], [0, 0, 0, 0, 0], [1, 1, 1, 1, 0]], dtype=np.int8)
+    counterparts = Counterparts(sparse.csr_array(met), np.array(["a", "b", "c", "d", "e"]))
+    side = gather(["rated", "constant"], {}, met.sum(axis=1), counterparts=counterparts)
+    assert side.names == ("rated: a", "rated: b", "rated: c", "rated: d", "constant")  # nobody met e
+    expected = met[:, :4] / np.sqrt(np.maximum(met.sum(axis=1), 1))[:, None]
+    np.testing.assert_allclose(side.matrix.toarray()[:, :4], expected)
+    monkeypatch.setattr(side_information, "_MOST_RATED", 2)
+    side = gather(["rated"], {}, met.sum(axis=1), counterparts=counterparts)
+    assert side.names == ("rated: a", "rated: c")  # d is met as often as a and comes later
+    root = 0.5**0.5
+    np.testing.assert_allclose(side.matrix.toarray(), [[root, root], [0, 1], [0, 0], [root, root]])
+    for row in range(4):
+        rated = np.flatnonzero(met[row])[::-1]
+        np.testing.assert_allclose(side.of_new_row({}, rated.size, rated=rated), side.matrix.toarray()[row])
+    assert gather(["rated"], {}, met.sum(axis=1), min_rows=3, counterparts=counterparts).names == ("rated: c",)
 
 
 def test_what_is_not_there_is_named():

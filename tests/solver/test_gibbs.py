@@ -14,6 +14,7 @@ from mfx.solver.gibbs import (
     draw_noise_precision,
     draw_precisions,
     draw_rows,
+    draw_strengths,
     draw_weights,
     mean_rows,
     mean_weights,
@@ -31,7 +32,9 @@ def sparse_rows(rng, n_rows, n_columns, share=0.6):
 
 def make_prior(rng, n_rows, n_features=2, factors=FACTORS):
     features = sparse.csr_array(np.hstack([np.ones((n_rows, 1)), rng.normal(size=(n_rows, n_features - 1))]))
-    return RowPrior(features, rng.normal(size=(n_features, factors + 1)), rng.uniform(0.5, 4.0, factors + 1))
+    feature_map, precisions = rng.normal(size=(n_features, factors + 1)), rng.uniform(0.5, 4.0, factors + 1)
+    blocks = [slice(0, 1), slice(1, n_features)]
+    return RowPrior(features, feature_map, precisions, blocks, rng.uniform(0.5, 2.0, 2))
 
 
 @pytest.fixture
@@ -89,9 +92,10 @@ def test_the_map_is_drawn_from_its_conditional_distribution():
     table = rng.normal(size=(30, FACTORS + 1)).astype(np.float32)
     dense = prior.features.toarray()
     overlap = dense.T @ dense
-    generator = np.random.default_rng(0)
-    draws = np.array([draw_map(prior.features, overlap, table, prior.precisions, generator) for _ in range(6000)])
-    inverse = np.linalg.inv(overlap + np.eye(2))
+    generator, strengths = np.random.default_rng(0), np.array([0.5, 20.0])
+    given = prior.features, overlap, table, prior.precisions, strengths
+    draws = np.array([draw_map(*given, generator) for _ in range(6000)])
+    inverse = np.linalg.inv(overlap + np.diag(strengths))
     np.testing.assert_allclose(draws.mean(axis=0), inverse @ dense.T @ table, atol=0.02)
     for column, precision in enumerate(prior.precisions):
         found = np.cov(draws[:, :, column].T)
@@ -105,6 +109,17 @@ def test_means_of_precisions_and_weights_are_those_of_their_gamma_distributions(
     found = np.mean([draw_precisions(deviations, feature_map, generator) for _ in range(20000)], axis=0)
     squares = (deviations**2).sum(axis=0) + (feature_map**2).sum(axis=0)
     np.testing.assert_allclose(found, (SHAPE + 5.5) / (RATE + squares / 2), rtol=0.02)
+    blocks = [slice(0, 1), slice(1, 3), slice(3, 3)]
+    strengths = np.mean(
+        [draw_strengths(feature_map, np.array([2.0, 0.7]), blocks, generator) for _ in range(20000)], axis=0
+    )
+    sums = (feature_map**2 @ [2.0, 0.7])[[0, 1, 2]]
+    expected = [
+        (SHAPE + 1.0) / (RATE + sums[0] / 2),
+        (SHAPE + 2.0) / (RATE + sums[1:].sum() / 2),
+        SHAPE / RATE,
+    ]
+    np.testing.assert_allclose(strengths, expected, rtol=0.02)
     noise = np.mean([draw_noise_precision(7.0, 12, generator) for _ in range(20000)])
     assert noise == pytest.approx((SHAPE + 6) / (RATE + 3.5), rel=0.02)
     squared, counts = np.array([1.0, 30.0, 0.0]), np.array([4, 9, 0])
@@ -144,7 +159,14 @@ def test_the_chain_leaves_the_joint_distribution_alone():
         item_prior.draw(items, rng)
         draw_rows(by_user, items, users, user_prior, noise, rng, weights=weights.astype(np.float32)[users_of])
         kept.append(
-            [*np.log(user_prior.precisions), *np.log(item_prior.precisions), np.log(noise), *np.log(weights[:2])]
+            [
+                *np.log(user_prior.precisions),
+                *np.log(item_prior.precisions),
+                *np.log(user_prior.strengths),
+                *np.log(item_prior.strengths),
+                np.log(noise),
+                *np.log(weights[:2]),
+            ]
         )
         if step % 1000 == 0:  # a heavy tail in single precision must not end the walk
             assert np.isfinite(kept[-1]).all()

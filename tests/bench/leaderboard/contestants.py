@@ -38,6 +38,9 @@ class Contestant:
 FACTORS = {"factors": 64}
 """Rankings are compared at one number of factors: the default of `bpr`."""
 
+DRAWS = {"factors": 16, "epochs": 60, "sweeps": 5}
+"""Samplers are compared at one number of draws. Of ratings alone: what `bayes_mf` makes of those that myFM sees."""
+
 CONTESTANTS: Sequence[Contestant] = (
     Contestant("bias", "bias"),
     Contestant("als", "als"),
@@ -47,19 +50,18 @@ CONTESTANTS: Sequence[Contestant] = (
     Contestant("Surprise SVD++", "surprise_svdpp", "surprise", "scikit-surprise"),
     Contestant("cmfrec", "cmfrec", "cmfrec", "cmfrec"),
     Contestant("myFM", "myfm", "myfm", "myfm"),
-    Contestant("bayes_mf at 300 draws", "bayes_mf", tuned=False, settings={"factors": 16, "epochs": 60, "sweeps": 5}),
+    Contestant("bayes_mf at 300 draws", "bayes_mf", tuned=False, settings=DRAWS),
     Contestant(
         "bayes_mf at 300 draws of ratings alone",
         "bayes_mf",
         tuned=False,
-        settings={
-            "factors": 16,
-            "epochs": 60,
-            "sweeps": 5,
-            "item_features": ["constant"],
-            "user_features": ["constant"],
-            "user_noise": False,
-        },
+        settings={**DRAWS, "item_features": ["constant", "count", "rated"]},
+    ),
+    Contestant(
+        "bayes_mf at 300 draws, no features, one noise",
+        "bayes_mf",
+        tuned=False,
+        settings={**DRAWS, "item_features": ["constant"], "user_features": ["constant"], "user_noise": False},
     ),
     Contestant("myFM at 300 draws", "myfm", "myfm", "myfm", tuned=False, settings={"factors": 16, "samples": 300}),
     Contestant("popularity", "popularity", tuned=False),
