@@ -89,14 +89,14 @@ class RayPositives:
         scatter(user_work, dealing.users, factors, users)
         scatter(item_work, dealing.items, factors, items)
         items[dealing.items, factors] = biases
-        moving += time.perf_counter() - moved
-        wall = time.perf_counter() - begin
-        self._times.add(wall, by_worker=handed.by_worker, moved=moving, rows=n_users + n_items)
         losses, triples = np.zeros((2, blocks, blocks))
         for *cells, stepped in done:
             one = get(stepped)
             losses[tuple(cells)] += one.losses
             triples[tuple(cells)] += one.triples
+        moving += time.perf_counter() - moved
+        wall = time.perf_counter() - begin
+        self._times.add(wall, by_worker=handed.by_worker, moved=moving, rows=n_users + n_items)
         return float(losses.sum() / max(triples.sum(), 1))
 
     def _tiles(self, dealing: Dealing, groups: list[range], workers: int, handed: _Handed) -> list[list[Any]]:

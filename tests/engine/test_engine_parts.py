@@ -22,6 +22,7 @@ SPLITS = [
 MODELS = [
     mfx.Bias(epochs=3),
     mfx.ALS(factors=4, epochs=3),
+    mfx.ALS(factors=4, epochs=3, solver="cg"),
     mfx.GenreALS(factors=4, epochs=3),
     mfx.BPR(factors=4, epochs=3, positive_threshold=3.0),
 ]
