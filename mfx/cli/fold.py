@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,6 +56,8 @@ def main(arguments: list[str]) -> int:
     from mfx.models.factors import FactorModel
     from mfx.models.lists import list_frame
 
+    with _told(to):
+        to.parent.mkdir(parents=True, exist_ok=True)
     check_length(given["k"])
     check_min_ratings(given["min_ratings"])
     run = find(given["run"])
@@ -88,10 +92,19 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Say in one line why a file cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(f"{COMMAND}: to={path} cannot be written: {error.strerror}.") from error
+
+
 def _write(frame: pd.DataFrame, path: Path) -> None:
     from mfx.files import atomic_file
 
-    with atomic_file(path) as temporary:
+    with _told(path), atomic_file(path) as temporary:
         if path.suffix == ".csv":
             frame.to_csv(temporary, index=False)
         else:

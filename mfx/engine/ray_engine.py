@@ -8,6 +8,7 @@ import importlib.util
 import itertools
 import logging
 import os
+import socket
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -26,6 +27,10 @@ from mfx.settings import setting
 
 _ROW_COST = 16.0
 """Work of a row as such in units of that of an entry, for blocks of equal work."""
+
+
+_PATIENCE = 10.0
+"""Seconds that a cluster may take to answer."""
 
 
 class EngineError(MFXError):
@@ -129,6 +134,7 @@ class RayEngine(LocalEngine):
             yield
             return
         try:
+            self._knock()
             ray.init(**self._start())
         except Exception as error:  # Ray raises many types, among them the plain one
             reason = " ".join(str(error).split())[:200]
@@ -145,6 +151,12 @@ class RayEngine(LocalEngine):
             raise EngineError(f"The cluster failed: {reason}", "resume=true goes on from what was kept.") from error
         finally:
             ray.shutdown()
+
+    def _knock(self) -> None:
+        """Connect to the address at once and let go: Ray itself waits many minutes where nobody answers."""
+        host, colon, port = (self.address or "").rpartition(":")
+        if colon:
+            socket.create_connection((host.strip("[]"), int(port)), _PATIENCE).close()
 
     def _start(self) -> dict[str, Any]:
         shared: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}

@@ -59,6 +59,7 @@ def test_unknown_items_are_left_out_only_on_demand(new, capsys):
         (["run=demo_als", "dataset=table", "to=a.txt"], "neither a .csv nor a .parquet"),
         (["run=demo_als", "dataset=table", "to=a.csv", "k=0"], "at least 1"),
         (["run=demo_als", "dataset=table", "to=a.csv", "unknown_items=keep"], "neither refuse nor drop"),
+        (["run=demo_als", "dataset=table", "to=/dev/null/a.csv"], "cannot be written"),
         (["run=demo_als", "dataset=tabel", "to=a.csv"], "Did you mean 'table'?"),
         (["run=demo_als", "dataset=table", "to=a.csv", "engine=rye"], "Did you mean 'ray'?"),
         (["run=demo_als", "dataset=table", "to=a.csv", "model=als"], "does not know 'model'"),

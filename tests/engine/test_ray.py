@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import os
 import signal
+import socket
 import sys
 import threading
 from dataclasses import replace
@@ -160,8 +161,26 @@ def test_a_cluster_that_cannot_be_reached_or_fails_costs_one_line(monkeypatch):
         raise ConnectionError("nobody\nis there")
 
     monkeypatch.setattr(ray, "init", refuse)
-    where = r"no Ray cluster at 192\.0\.2\.1:6379: nobody is there\. .*ray start --head"
-    with pytest.raises(EngineError, match=where), RayEngine(address="192.0.2.1:6379").working():
+    where = r"no Ray cluster at auto: nobody is there\. .*ray start --head"
+    with pytest.raises(EngineError, match=where), RayEngine(address="auto").working():
+        pass
+
+
+@pytest.mark.usefixtures("no_cluster")
+def test_an_address_where_nobody_listens_is_told_at_once():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        with RayEngine(address=address).working():
+            pass
+    with (
+        pytest.raises(EngineError, match=f"no Ray cluster at {address}: .*refused"),
+        RayEngine(address=address).working(),
+    ):
+        pass
+    with (
+        pytest.raises(EngineError, match="no Ray cluster at nowhere:port"),
+        RayEngine(address="nowhere:port").working(),
+    ):
         pass
 
 
