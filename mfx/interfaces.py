@@ -499,7 +499,8 @@ class Engine(Protocol):
     """What fits a model: this process, or a cluster.
 
     A model whose class says ``rows_elsewhere = True`` makes its rows with ``self.layouts(train)``; an engine puts its
-    own function in that place, and the rows it returns (`mfx.solver.elsewhere.RowsElsewhere`) are solved by it.
+    own function in that place, and the rows it returns (`mfx.solver.elsewhere.RowsElsewhere`) are solved by it. A model
+    of pairs has ``positives(train)`` instead, and what is put there stands in for `mfx.solver.pairwise.Positives`.
     """
 
     def check(self, dataset: Dataset, splitter: Splitter, model: Model, metrics: Mapping[str, Metric]) -> None:
@@ -536,6 +537,13 @@ class Engine(Protocol):
         self, model: Model, seen: Ratings, held_out: Ratings, metrics: Mapping[str, Metric], settings: Any
     ) -> tuple[Mapping[str, float], Mapping[str, str]]:
         """Score held-out ratings; return values by metric, and for metrics that have none the reason."""
+        ...
+
+    def fold_in(self, model: Any, ratings: Ratings, index: IndexArray, wanted: Any) -> Any:
+        """Take in the users of what `load` returned as new ones; see `mfx.models.bulk`.
+
+        `index` is the model's index of each of their items, -1 for items whose ratings are left out.
+        """
         ...
 
     def spent(self) -> Mapping[str, float]:

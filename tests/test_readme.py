@@ -32,7 +32,9 @@ COMMANDS = [
     and not line.startswith(("mfx: ", "mfx ui", "mfx serve"))
 ]
 # Those that work on finished runs.
-ON_RUNS = [command for command in COMMANDS if command.split()[1] in ("recommend", "reproduce", "similar", "explain")]
+ON_RUNS = [
+    command for command in COMMANDS if command.split()[1] in ("recommend", "reproduce", "similar", "explain", "fold")
+]
 COMMANDS = [command for command in COMMANDS if command not in ON_RUNS]
 PYTHON = [block for block in blocks() if block.startswith(("import mfx", "ratings = mfx"))]
 

@@ -25,6 +25,7 @@ MFX: an experiment framework for matrix-factorisation recommenders.
   mfx reproduce RUN                           a finished run made again: do all numbers agree to the last digit?
   mfx ui                                      look at finished runs
   mfx recommend run=RUN user=ID               the best items for a user, or with ratings='TITLE=5; ...' for somebody new
+  mfx fold run=RUN dataset=NAME to=FILE       the best items for many new users, from a data set of their ratings
   mfx similar run=RUN item=TITLE              the items most like one
   mfx serve run=RUN [port=5001]               a server that recommends, on this machine
   mfx explain run=RUN [user=ID] [genres=G|G]  why these scores; a new item; polarising items; genres on a map
@@ -59,6 +60,7 @@ COMMANDS = (
     "doctor",
     "explain",
     "explore",
+    "fold",
     "list",
     "new",
     "recommend",

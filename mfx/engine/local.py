@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mfx.interfaces import Dataset, Metric, Model, OnEpoch, Ratings, Split, Splitter
+from mfx.interfaces import Dataset, IndexArray, Metric, Model, OnEpoch, Ratings, Split, Splitter
 from mfx.registry import register
 from mfx.settings import Component
 
 if TYPE_CHECKING:
     from mfx.metrics.settings import EvaluationSettings
+    from mfx.models.bulk import FoldedUsers, Wanted
+    from mfx.models.factors import FactorModel
 
 
 @register("engine", "local")
@@ -58,6 +60,12 @@ class LocalEngine(Component):
 
         outcome = evaluate(model, seen, held_out, metrics, settings)
         return outcome.values, outcome.skipped
+
+    def fold_in(self, model: FactorModel, ratings: Ratings, index: IndexArray, wanted: Wanted) -> FoldedUsers:
+        """Take in the users of some ratings; `index` is the model's index of each of their items, -1 for none."""
+        from mfx.engine import parts
+
+        return parts.fold_in(model, parts.columns_of(ratings), range(ratings.n_users), index, wanted)
 
     def spent(self) -> Mapping[str, float]:
         """Return nothing: there is no transfer and nobody to wait for."""

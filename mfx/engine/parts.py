@@ -30,6 +30,8 @@ from mfx.interfaces import (
 )
 from mfx.metrics.settings import EvaluationSettings
 from mfx.metrics.sums import Sums, part_sums
+from mfx.models import bulk
+from mfx.models.factors import FactorModel
 from mfx.split.audit import audit
 from mfx.split.parts import TEST, TRAIN, VALID
 
@@ -207,3 +209,13 @@ def score(
     train = frame.ratings(seen)
     train.__dict__["item_counts"] = item_counts  # in place of those of this part, which would be cached there
     return part_sums(model, train, frame.ratings(held_out), metrics, settings)
+
+
+def fold_in(
+    model: FactorModel, columns: PartColumns, users: range, index: IndexArray, wanted: bulk.Wanted
+) -> bulk.FoldedUsers:
+    """Take in the users of a part as new ones; ratings of items without an index in the model (-1) are left out."""
+    numbers, items, values, _ = map(writable, columns)
+    places = index[items]
+    known = places >= 0
+    return bulk.fold_in(model, numbers[known] - np.int32(users.start), places[known], values[known], len(users), wanted)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.util
 import itertools
 import logging
 import os
+import socket
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,14 +17,20 @@ from typing import Any
 from mfx.engine.local import LocalEngine
 from mfx.engine.times import Times
 from mfx.errors import MFXError
-from mfx.interfaces import Dataset, Metric, Model, OnEpoch, Ratings, Split, Splitter
+from mfx.interfaces import Dataset, IndexArray, Metric, Model, OnEpoch, Ratings, Split, Splitter
 from mfx.metrics.settings import EvaluationSettings
+from mfx.models.bulk import FoldedUsers, Wanted
+from mfx.models.factors import FactorModel
 from mfx.models.layouts import layouts
 from mfx.registry import register
 from mfx.settings import setting
 
 _ROW_COST = 16.0
 """Work of a row as such in units of that of an entry, for blocks of equal work."""
+
+
+_PATIENCE = 10.0
+"""Seconds that a cluster may take to answer."""
 
 
 class EngineError(MFXError):
@@ -35,7 +43,8 @@ class RayEngine(LocalEngine):
     """Rows solved by the workers of a Ray cluster, each a process with one thread.
 
     Both sides' blocks of ratings lie in the memory of the cluster; an update moves one side's table to every machine
-    and the solved rows back. Results do not depend on the number of workers, and a worker that dies costs its blocks.
+    and the solved rows back; `bpr` has rows go from task to task for an epoch. Results do not depend on the number of
+    workers, and a worker that dies costs its blocks.
     All else is done in this process, as by `LocalEngine`, but for data sets in parts.
 
     Parameters
@@ -87,7 +96,7 @@ class RayEngine(LocalEngine):
         if not vars(type(model)).get("rows_elsewhere", False):
             raise EngineError(
                 f"model={getattr(model, 'name', type(model).__name__)} cannot be fitted on engine=ray.",
-                "als, bias and genre_als can; or leave engine=ray out.",
+                "als, bias, bpr and genre_als can; or leave engine=ray out.",
             )
         if hasattr(dataset, "parts"):
             self._check_parts(splitter, metrics)
@@ -125,6 +134,7 @@ class RayEngine(LocalEngine):
             yield
             return
         try:
+            self._knock()
             ray.init(**self._start())
         except Exception as error:  # Ray raises many types, among them the plain one
             reason = " ".join(str(error).split())[:200]
@@ -141,6 +151,12 @@ class RayEngine(LocalEngine):
             raise EngineError(f"The cluster failed: {reason}", "resume=true goes on from what was kept.") from error
         finally:
             ray.shutdown()
+
+    def _knock(self) -> None:
+        """Connect to the address at once and let go: Ray itself waits many minutes where nobody answers."""
+        host, colon, port = (self.address or "").rpartition(":")
+        if colon:
+            socket.create_connection((host.strip("[]"), int(port)), _PATIENCE).close()
 
     def _start(self) -> dict[str, Any]:
         shared: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
@@ -172,12 +188,14 @@ class RayEngine(LocalEngine):
     def fit(self, model: Model, train: Ratings, on_epoch: OnEpoch | None) -> Model:
         """Fit the model with its rows in the memory of the cluster."""
         fitted: Any = model
-        fitted.layouts = self._layouts
+        pairs = hasattr(type(model), "positives")
+        name, makes = ("positives", functools.partial(self._positives, model)) if pairs else ("layouts", self._layouts)
+        setattr(fitted, name, makes)
         self._times.take()
         try:
             return super().fit(model, train, on_epoch)
         finally:
-            del fitted.layouts
+            delattr(fitted, name)
 
     def evaluate(
         self, model: Model, seen: Any, held_out: Any, metrics: Mapping[str, Metric], settings: EvaluationSettings
@@ -189,12 +207,26 @@ class RayEngine(LocalEngine):
 
         return ray_parts.evaluate(model, seen, held_out, metrics, settings)
 
+    def fold_in(self, model: FactorModel, ratings: Any, index: IndexArray, wanted: Wanted) -> FoldedUsers:
+        """Take in the users of some ratings, by the workers."""
+        from mfx.engine import ray_parts
+        from mfx.engine.ray_tasks import put
+        from mfx.solver.elsewhere import block_bounds
+
+        if not isinstance(ratings, Ratings):
+            return ray_parts.fold_in(model, ratings.parts, ratings.bounds, index, wanted)
+        bounds = block_bounds(ratings.user_indptr, _ROW_COST, self.blocks)
+        ends = itertools.pairwise(ratings.user_indptr[bounds].tolist())
+        parts = [put((ratings.users[a:b], ratings.items[a:b], ratings.values[a:b], None)) for a, b in ends]
+        return ray_parts.fold_in(model, parts, bounds, index, wanted)
+
     def _layouts(self, train: Any) -> tuple[Any, Any]:
         """Have both sides in the object store, in blocks."""
-        from mfx.engine.ray_rows import RayRows
+        from mfx.engine.ray_rows import RayRows, Tables
         from mfx.engine.ray_tasks import put
         from mfx.solver.elsewhere import block_bounds, block_of
 
+        shared = (self.workers, self._times, Tables())
         if not isinstance(train, Ratings):
             from mfx.engine import ray_parts
 
@@ -202,7 +234,7 @@ class RayEngine(LocalEngine):
                 (train.user_counts, *ray_parts.user_blocks(train)),
                 (train.item_counts, *ray_parts.item_blocks(train, _ROW_COST, self.blocks)),
             )
-            users, items = (RayRows(*one, self.workers, self._times) for one in made)
+            users, items = (RayRows(*one, *shared) for one in made)
             return users, items
         sides = []
         for rows in layouts(train):
@@ -211,8 +243,27 @@ class RayEngine(LocalEngine):
             for start, stop in itertools.pairwise(bounds.tolist()):
                 block = block_of(rows, start, stop)
                 blocks.append(put((block.indptr, block.indices, block.values)))
-            sides.append(RayRows(rows.counts, bounds, blocks, self.workers, self._times))
+            sides.append(RayRows(rows.counts, bounds, blocks, *shared))
         return sides[0], sides[1]
+
+    def _positives(self, model: Any, train: Any) -> Any:
+        """Have the positives of a model of pairs in the object store, in blocks of users."""
+        from mfx.engine.ray_tasks import put
+        from mfx.engine.ray_tiles import RayPositives
+        from mfx.solver.elsewhere import block_bounds
+
+        if not isinstance(train, Ratings):
+            from mfx.engine import ray_parts
+
+            blocks, counts = ray_parts.positive_blocks(train, model.positive_threshold)
+            return RayPositives(counts, train.bounds, blocks, self.workers, self._times)
+        here = type(model).positives(model, train)
+        bounds = block_bounds(here.indptr, _ROW_COST, self.blocks)
+        blocks = []
+        for start, stop in itertools.pairwise(bounds.tolist()):
+            pointers = here.indptr[start : stop + 1]
+            blocks.append(put((pointers - pointers[0], here.indices[pointers[0] : pointers[-1]])))
+        return RayPositives(here.counts, bounds, blocks, self.workers, self._times)
 
     def spent(self) -> Mapping[str, float]:
         """Return where the seconds of the last epoch went, how many workers there were, and their speed."""

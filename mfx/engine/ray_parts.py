@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +13,16 @@ import numpy as np
 
 from mfx.data.partitioned import Parts, read_part
 from mfx.engine import parts as work
+from mfx.engine import tile_tasks
 from mfx.engine.partitioned import PartitionedRatings, PartitionedSplit, audit_of_counts, merged
 from mfx.engine.ray_tasks import get, put, task
 from mfx.engine.worker import writable
 from mfx.errors import SplitError
-from mfx.interfaces import Metric, Model, PointerArray
+from mfx.interfaces import IndexArray, Metric, Model, PointerArray
 from mfx.metrics.settings import EvaluationSettings
 from mfx.metrics.sums import whole
+from mfx.models.bulk import FoldedUsers, Wanted
+from mfx.models.lists import Seen
 from mfx.solver.elsewhere import block_bounds
 from mfx.split.parts import refuse_empty
 
@@ -119,6 +123,13 @@ def user_blocks(train: PartitionedRatings) -> tuple[PointerArray, list[Any]]:
     return train.bounds, [remote(part, train.users_of(number)) for number, part in enumerate(train.parts)]
 
 
+def positive_blocks(train: PartitionedRatings, threshold: float | None) -> tuple[list[Any], PointerArray]:
+    """Find the positives of the parts; return references to rows of users, and how many each user has."""
+    remote = task(tile_tasks.user_positives, returns=2)
+    found = [remote(part, train.users_of(number), threshold) for number, part in enumerate(train.parts)]
+    return [rows for rows, _ in found], np.concatenate(get([counts for _, counts in found]))
+
+
 def item_blocks(train: PartitionedRatings, row_cost: float, n_blocks: int | None) -> tuple[PointerArray, list[Any]]:
     """Lay the ratings out as blocks of item rows: every part is cut, and every block put together from all parts."""
     indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(train.item_counts, dtype=np.int64)])
@@ -159,9 +170,38 @@ def _score(shared: Sequence[Any], seen: Any, held_out: Any, frame: Any, metrics:
 
     numba.set_num_threads(1)
     model, item_counts = get(list(shared))
+    return work.score(_with_writable(model), seen, held_out, frame, item_counts, metrics, settings)
+
+
+def fold_in(model: Any, parts: Sequence[Any], bounds: PointerArray, index: IndexArray, wanted: Wanted) -> FoldedUsers:
+    """Take in the users of the parts as new ones."""
+    remote = task(_fold_in)
+    shared = [put(one) for one in (_to_fold_with(model), index)]
+    ranges = (range(start, stop) for start, stop in itertools.pairwise(bounds.tolist()))
+    return FoldedUsers.joined(get([remote(shared, *one, wanted) for one in zip(parts, ranges, strict=True)]))
+
+
+def _fold_in(shared: Sequence[Any], columns: Any, users: range, wanted: Wanted) -> FoldedUsers:
+    import numba
+
+    numba.set_num_threads(1)
+    model, index = get(list(shared))
+    return work.fold_in(_with_writable(model), columns, users, writable(index), wanted)
+
+
+def _with_writable(model: Any) -> Any:
     for name in model.state_names:
-        setattr(model, name, writable(getattr(model, name)))
-    return work.score(model, seen, held_out, frame, item_counts, metrics, settings)
+        if hasattr(model, name):
+            setattr(model, name, writable(getattr(model, name)))
+    return model
+
+
+def _to_fold_with(model: Any) -> Any:
+    """Copy a model without what it knows of single users."""
+    made = copy.copy(model)
+    made.__dict__ = {name: value for name, value in vars(model).items() if name != "user_table_"}
+    made.seen_ = Seen(np.zeros(1, np.int64), np.zeros(0, np.int32), model.seen_.item_counts)
+    return made
 
 
 def _to_score_with(model: Any) -> Any:

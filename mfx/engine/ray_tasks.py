@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -11,8 +12,12 @@ RETRIES = 20
 """How often a block or part is given to another worker after one died with it."""
 
 
+@functools.cache
 def task(function: Callable[..., Any], returns: int = 1) -> Callable[..., Any]:
-    """Make a function that runs in a worker and returns references to its results at once."""
+    """Make a function that runs in a worker and returns references to its results at once.
+
+    It is made once, since the cluster is sent every new one.
+    """
     import ray
 
     remote = ray.remote(function).options(num_cpus=1, max_retries=RETRIES, num_returns=returns)
@@ -25,6 +30,13 @@ def put(value: Any) -> Any:
     import ray
 
     return ray.put(value)
+
+
+def processors() -> int:
+    """Return how many tasks the cluster can do at once now."""
+    import ray
+
+    return int(ray.cluster_resources().get("CPU", 1))  # type: ignore[no-untyped-call]
 
 
 def first_ended(pending: list[Any]) -> Any:

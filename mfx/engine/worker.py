@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mfx.interfaces import AnyArray, FloatArray
 
+if TYPE_CHECKING:
+    from mfx.solver.elsewhere import BlockTask
+
 _latest: dict[str, Any] = {}
-"""The packed table of the update under way, by its key: all blocks of an update share it, so no other is kept."""
+"""The tables of the update under way, by its key: all blocks of an update share them, so no others are kept."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,40 +27,41 @@ class Done:
 
     Attributes
     ----------
-    rows : float32 array
-        The block's new rows.
-    result : object
-        What else the task returned.
+    found : list of tuple
+        Of each block, what its task returned.
     worker : int
         The worker, a number of its own.
     fetching, kernels : float
         Seconds in which it got what it needed, and in which it computed.
     """
 
-    rows: FloatArray
-    result: Any
+    found: list[tuple[FloatArray, Any]]
     worker: int
     fetching: float
     kernels: float
 
 
-def update_block(
-    block: tuple[AnyArray, AnyArray, AnyArray], fetch: Callable[[], FloatArray], key: str, offset: float, task: Any
+def update_blocks(
+    blocks: Sequence[tuple[AnyArray, AnyArray, AnyArray]],
+    fetch: Callable[[], Sequence[FloatArray]],
+    key: str,
+    offset: float,
+    tasks: Sequence[BlockTask],
 ) -> Done:
-    """Do a task to a block of rows, on one thread.
+    """Do a task to each of some blocks of rows, on one thread.
 
     Parameters
     ----------
-    block : tuple of array
-        ``indptr``, ``indices`` and ``values`` of the rows.
+    blocks : sequence of tuple of array
+        ``indptr``, ``indices`` and ``values`` of the rows of each.
     fetch : callable
-        Gets the other side's table.
+        Gets the other side's table and, where rows start from those that are there, that of their own side.
     key : str
-        That of the update: another key is another table.
+        That of the update: another key is other tables.
     offset : float
         Constant part of every prediction.
-    task : mfx.solver.elsewhere.BlockTask
-        What to do.
+    tasks : sequence of BlockTask
+        What to do to each.
     """
     import numba
 
@@ -66,16 +71,18 @@ def update_block(
     numba.set_num_threads(1)
     begin = time.perf_counter()
     if key not in _latest:
-        table = writable(fetch())
+        other, *own = map(writable, fetch())
         _latest.clear()
-        _latest[key] = PackedTable.of(table, offset)
-    rows, own = SparseRows(*map(writable, block)), writable(task)
+        _latest[key] = PackedTable.of(other, offset), (own[0] if own else None)
     fetched = time.perf_counter()
-    out, result = own(rows, _latest[key])
-    return Done(out, result, _number(), fetched - begin, time.perf_counter() - fetched)
+    tables = _latest[key]
+    pairs = zip(blocks, tasks, strict=True)
+    found = [writable(task)(SparseRows(*map(writable, block)), *tables) for block, task in pairs]
+    return Done(found, worker_number(), fetched - begin, time.perf_counter() - fetched)
 
 
-def _number() -> int:
+@functools.cache
+def worker_number() -> int:
     """Return a number that no other worker has, be it on another machine."""
     import socket
     import zlib

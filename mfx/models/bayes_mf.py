@@ -387,7 +387,7 @@ class BayesMF(FactorModel):
             )
             generator = np.random.default_rng([self.seed, sample, _FOLD_IN])
             weights = None
-            for _ in range(_FOLD_IN_DRAWS if self.user_noise else 0):
+            for _ in range(_FOLD_IN_DRAWS if self.user_noise and items.size else 0):
                 squared = draw_rows(
                     profile, table, drawn, prior, noise, generator, offset=self.offset_, weights=weights
                 )

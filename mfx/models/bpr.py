@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from mfx.errors import ModelError
-from mfx.interfaces import BoolArray, Epoch, FloatArray, IndexArray, OnEpoch, PointerArray, Ratings
+from mfx.interfaces import Epoch, FloatArray, IndexArray, OnEpoch, PointerArray, Ratings
 from mfx.models.factors import FactorModel
+from mfx.models.positives import is_positive
 from mfx.registry import register
 from mfx.settings import setting, tunable
 
@@ -65,19 +66,21 @@ class BPR(FactorModel):
 
     predicts: ClassVar[Literal["ratings", "ranking"]] = "ranking"
     objective: ClassVar[str] = "ndcg@10"
+    rows_elsewhere: ClassVar[bool] = True
 
     def learn(self, train: Ratings, on_epoch: OnEpoch | None) -> None:
         """Take one step per positive and epoch until the epochs are over or the callback stops the fit."""
-        from mfx.solver.pairwise import run_epoch
+        from mfx.solver.pairwise import Steps
 
-        indptr, indices = self._positives(train)
-        self._start(np.diff(indptr), train.n_items)
+        positives = self.positives(train)
+        if not positives.counts.any():
+            raise ModelError(
+                f"{self.name} cannot be fitted: no rating reaches positive_threshold={self.positive_threshold:g}.",
+                f"Ratings are from {train.scale.low:g} to {train.scale.high:g}.",
+            )
+        self._start(positives.counts, train.n_items)
         for number in self.passes(self.epochs):
-            loss = run_epoch(
-                self.user_table_,
-                self.item_table_,
-                indptr,
-                indices,
+            steps = Steps(
                 learning_rate=self.learning_rate / (1.0 + self.learning_rate_decay * (number - 1)),
                 reg=self.reg,
                 bias_reg=self.bias_reg,
@@ -86,6 +89,7 @@ class BPR(FactorModel):
                 popular=self.negatives == "popularity",
                 hardest_of=self.hardest_of,
             )
+            loss = positives.run_epoch(self.user_table_, self.item_table_, steps)
             if not math.isfinite(loss):
                 raise ModelError(
                     f"{self.name} diverged in epoch {number}: the loss is not finite.",
@@ -94,26 +98,12 @@ class BPR(FactorModel):
             if on_epoch is not None and on_epoch(self, Epoch(number, {"loss": loss})):
                 break
 
-    def _positives(self, train: Ratings) -> tuple[PointerArray, IndexArray]:
-        """Return row pointers and items of the positives; a pair rated twice is one positive."""
-        kept = self._is_positive(train.values)
-        if not kept.any():
-            raise ModelError(
-                f"{self.name} cannot be fitted: no rating reaches positive_threshold={self.positive_threshold:g}.",
-                f"The highest rating is {train.values.max():g}.",
-            )
-        users, items = (train.users, train.items) if kept.all() else (train.users[kept], train.items[kept])
-        repeated = (users[1:] == users[:-1]) & (items[1:] == items[:-1])
-        if repeated.any():
-            first = np.concatenate([[True], ~repeated])
-            users, items = users[first], items[first]
-        counts = np.bincount(users, minlength=train.n_users)
-        return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)]), items
+    def positives(self, train: Ratings) -> Any:
+        """Return the positives; an engine puts a function of its own in this place for a fit."""
+        from mfx.models.positives import positives
+        from mfx.solver.pairwise import Positives
 
-    def _is_positive(self, values: FloatArray) -> BoolArray:
-        if self.positive_threshold is None:
-            return np.ones(values.size, dtype=np.bool_)
-        return values >= np.float32(self.positive_threshold)
+        return Positives(*positives(train.users, train.items, train.values, train.n_users, self.positive_threshold))
 
     def _start(self, counts: PointerArray, n_items: int) -> None:
         """Set small random factors and zero biases; users with nothing to compare get zeros, and keep them."""
@@ -128,13 +118,18 @@ class BPR(FactorModel):
 
     def fold_in_row(self, items: IndexArray, values: FloatArray) -> FloatArray:
         """Return the row of a new user by as many passes of steps as a fit has; float32, shape (factors + 1,)."""
+        row: FloatArray = self.fold_in_rows(np.array([0, items.size], dtype=np.int64), items, values)[0]
+        return row
+
+    def fold_in_rows(self, indptr: PointerArray, items: IndexArray, values: FloatArray) -> FloatArray:
+        """Return the rows of many new users; float32, shape (users, factors + 1)."""
         from mfx.solver.pairwise_fold import fold_in
 
-        positives = items[self._is_positive(values)]
-        rows = fold_in(
+        kept = is_positive(values, self.positive_threshold)
+        return fold_in(
             self.item_table_,
-            np.array([0, positives.size], dtype=np.int64),
-            positives,
+            np.concatenate([np.zeros(1, np.int64), np.cumsum(kept, dtype=np.int64)])[indptr],
+            items[kept],
             learning_rate=self.learning_rate,
             reg=self.reg,
             epochs=self.epochs,
@@ -142,5 +137,3 @@ class BPR(FactorModel):
             counts=self.seen_.item_counts if self.negatives == "popularity" else None,
             hardest_of=self.hardest_of,
         )
-        row: FloatArray = rows[0]
-        return row

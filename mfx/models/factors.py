@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mfx.errors import ModelError
-from mfx.interfaces import FloatArray, IndexArray
+from mfx.interfaces import FloatArray, IndexArray, PointerArray
 from mfx.models.base import Recommender
 from mfx.models.folded import Folded
 from mfx.models.lists import best_items, list_frame
@@ -99,12 +100,17 @@ class FactorModel(Recommender):
 
     def score_product(self, users: IndexArray, bias_weight: float = 1.0) -> ScoreProduct | None:
         """Return the scores of `score_users` as a product, unless a subclass scores in a way of its own."""
+        if getattr(self.score_users, "__func__", None) is not FactorModel.score_users:
+            return None
+        return self.product_of(self.user_table_[users], bias_weight)
+
+    def product_of(self, rows: FloatArray, bias_weight: float = 1.0) -> ScoreProduct | None:
+        """Return the scores of `score_rows` as a product; None where a subclass has a `score_rows` of its own."""
         from mfx.solver.retrieval import ScoreProduct
 
-        own = (getattr(self.score_users, "__func__", None), getattr(self.score_rows, "__func__", None))
-        if own != (FactorModel.score_users, FactorModel.score_rows):
+        if getattr(self.score_rows, "__func__", None) is not FactorModel.score_rows:
             return None
-        rows = self.user_table_[users]
+        rows = rows.copy()
         shifts = rows[:, -1] + np.float32(self.offset_)
         rows[:, -1] = bias_weight
         return ScoreProduct(rows, self.item_table_, shifts)
@@ -139,6 +145,16 @@ class FactorModel(Recommender):
     @abc.abstractmethod
     def fold_in_row(self, items: IndexArray, values: FloatArray) -> FloatArray:
         """Return the row of a new user with these ratings; float32, shape (factors + 1,)."""
+
+    def fold_in_rows(self, indptr: PointerArray, items: IndexArray, values: FloatArray) -> FloatArray:
+        """Return the rows of many new users, each that of `fold_in_row`; float32, shape (users, factors + 1).
+
+        User u rated ``items[indptr[u]:indptr[u + 1]]``, in increasing order.
+        """
+        rows = np.empty((indptr.size - 1, self.item_table_.shape[1]), dtype=np.float32)
+        for user, (start, stop) in enumerate(itertools.pairwise(indptr.tolist())):
+            rows[user] = self.fold_in_row(items[start:stop], values[start:stop])
+        return rows
 
     def fold_in(self, item_ids: ArrayLike, ratings: ArrayLike) -> Folded:
         """Take in a new user from some ratings, the items held fixed; see `Recommender.fold_in`."""

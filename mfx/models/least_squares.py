@@ -217,6 +217,20 @@ class LeastSquaresModel(FactorModel):
         folded: FloatArray = row[0]
         return folded
 
+    def fold_in_rows(self, indptr: PointerArray, items: IndexArray, values: FloatArray) -> FloatArray:
+        """Return the rows of many new users, of whom no features are known, by the solves of `fold_in_row`."""
+        from mfx.solver.layout import SparseRows
+        from mfx.solver.least_squares import Prior, solve_rows
+
+        rows = np.empty((indptr.size - 1, self.rank + 1), dtype=np.float32)
+        counts, place = np.unique(np.diff(indptr), return_inverse=True)
+        priors = [self.new_user_prior(int(count), {}, with_bias=True) for count in counts]
+        pulled = [prior for prior in priors if prior is not None]
+        prior = Prior(np.concatenate([one.centres for one in pulled])[place], pulled[0].weights) if pulled else None
+        profiles = SparseRows(indptr, items, values)
+        solve_rows(profiles, self.item_table_, rows, self.user_ridge(), offset=self.offset_, prior=prior)
+        return rows
+
 
 def _row_penalties(table: FloatArray, ridge: Ridge, counts: PointerArray) -> DoubleArray:
     squares = np.einsum("ij,ij->i", table[:, :-1], table[:, :-1], dtype=np.float64)

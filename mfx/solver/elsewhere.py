@@ -31,20 +31,24 @@ class BlockTask:
     ----------
     function : callable
         A function of `mfx.solver.least_squares` with the parameters ``(rows, other, out, **settings)``.
-    start : float32 array, shape (rows, columns), or None
-        Where the block's rows start; None for functions that overwrite them.
+    start, stop : int
+        The block's rows.
     settings : mapping of str to object
         Further arguments, cut down to the block's rows.
     """
 
     function: Callable[..., Any]
-    start: FloatArray | None
+    start: int
+    stop: int
     settings: Mapping[str, Any] = field(default_factory=dict)
 
-    def __call__(self, rows: SparseRows, other: Any) -> tuple[FloatArray, Any]:
-        """Return the block's new rows, and what the function returned."""
+    def __call__(self, rows: SparseRows, other: Any, own: FloatArray | None) -> tuple[FloatArray, Any]:
+        """Return the block's new rows, and what the function returned.
+
+        `own` is the whole table of this side, whose rows the function starts from; None if it overwrites them.
+        """
         shape = (rows.n_rows, other.shape[1])
-        out = np.empty(shape, dtype=np.float32) if self.start is None else np.array(self.start)
+        out = np.empty(shape, dtype=np.float32) if own is None else np.array(own[self.start : self.stop])
         return out, self.function(rows, other, out, **self.settings)
 
 
@@ -69,8 +73,21 @@ class RowsElsewhere(abc.ABC):
         return self.counts.size
 
     @abc.abstractmethod
-    def each(self, other: FloatArray, offset: float, tasks: Sequence[BlockTask]) -> Iterator[tuple[int, Any]]:
+    def each(
+        self, other: FloatArray, own: FloatArray | None, offset: float, tasks: Sequence[BlockTask]
+    ) -> Iterator[tuple[int, Any]]:
         """Do task b to block b with the other side's table, packed with the offset; yield results as they arrive.
+
+        Parameters
+        ----------
+        other : float32 array
+            The other side's table.
+        own : float32 array or None
+            This side's table, where tasks start from its rows. Rows that were yielded may be written into it.
+        offset : float
+            Constant part of every prediction.
+        tasks : sequence of BlockTask
+            One a block.
 
         Yields
         ------
@@ -115,9 +132,9 @@ class RowsElsewhere(abc.ABC):
         tasks = []
         for start, stop in itertools.pairwise(self.bounds.tolist()):
             own = {name: _of_rows(value, start, stop) for name, value in by_row.items() if value is not None}
-            tasks.append(BlockTask(function, out[start:stop] if starts else None, {**shared, **own}))
+            tasks.append(BlockTask(function, start, stop, {**shared, **own}))
         found: list[Any] = [None] * len(tasks)
-        for block, (rows, result) in self.each(other, offset, tasks):
+        for block, (rows, result) in self.each(other, out if starts else None, offset, tasks):
             out[self.bounds[block] : self.bounds[block + 1]] = rows
             found[block] = result
         return found

@@ -32,8 +32,8 @@ def default_blocks(n_users: int, n_items: int) -> int:
 
 
 @dataclass(frozen=True, eq=False)
-class Grid:
-    """The positives of one epoch, dealt to cells.
+class Dealing:
+    """Which block each user and item is dealt to in an epoch.
 
     Attributes
     ----------
@@ -43,21 +43,95 @@ class Grid:
         Items by block, increasing inside a block; block b is ``items[item_starts[b]:item_starts[b + 1]]``.
     user_starts, item_starts : int64 array, shape (blocks + 1,)
         Where blocks begin.
-    cell_starts : int64 array, shape (blocks, blocks + 1)
-        Cell (a, b) owns ``places[cell_starts[a, b]:cell_starts[a, b + 1]]``.
-    counts : int32 array, shape (blocks, users)
-        ``counts[b, s]``: positives of user ``users[s]`` in item block b; they follow each other in the cell.
-    places : int32 array, shape (positives,)
-        Items of the positives as positions in `items`, increasing for each user inside a cell.
+    block_of : int16 array, shape (items,)
+        Block of each item.
+    place_of : int32 array, shape (items,)
+        Position of each item in `items`.
     """
 
     users: IndexArray
     items: IndexArray
     user_starts: PointerArray
     item_starts: PointerArray
-    cell_starts: PointerArray
+    block_of: AnyArray
+    place_of: IndexArray
+
+    @classmethod
+    def of(cls, n_users: int, n_items: int, blocks: int, seed: int, epoch: int) -> Dealing:
+        """Deal users and items to blocks; `seed` and `epoch` are what that depends on."""
+        dealt = permutation(n_items, key_of(seed, epoch, ITEMS))
+        item_starts = np.arange(blocks + 1) * n_items // blocks
+        block_of = np.empty(n_items, dtype=np.int16)
+        block_of[dealt] = np.repeat(np.arange(blocks, dtype=np.int16), np.diff(item_starts))
+        items = np.argsort(block_of, kind="stable").astype(np.int32)
+        place_of = np.empty(n_items, dtype=np.int32)
+        place_of[items] = np.arange(n_items, dtype=np.int32)
+        users = permutation(n_users, key_of(seed, epoch, USERS))
+        return cls(users, items, np.arange(blocks + 1) * n_users // blocks, item_starts, block_of, place_of)
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Positives of users, dealt to cells.
+
+    Attributes
+    ----------
+    starts : int64 array, shape (user blocks, item blocks + 1)
+        Cell (a, b) owns ``places[starts[a, b]:starts[a, b + 1]]``.
+    counts : int32 array, shape (item blocks, users)
+        ``counts[b, s]``: positives of the s-th user who is visited in item block b; they follow each other in the cell.
+    places : int32 array, shape (positives,)
+        Items of the positives as positions in the order of blocks, increasing for each user inside a cell.
+    """
+
+    starts: PointerArray
     counts: IndexArray
     places: IndexArray
+
+    @classmethod
+    def of(
+        cls, indptr: PointerArray, indices: IndexArray, users: IndexArray, user_starts: PointerArray, dealing: Dealing
+    ) -> Cells:
+        """Deal the positives of users to cells.
+
+        Parameters
+        ----------
+        indptr, indices : int64 and int32 array
+            Positives of users, strictly increasing inside a row.
+        users : int32 array
+            Rows in the order of their visits.
+        user_starts : int64 array
+            Where blocks of them begin.
+        dealing : Dealing
+            That of the items.
+        """
+        blocks = dealing.item_starts.size - 1
+        before = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.diff(indptr)[users])])
+        starts = np.empty((user_starts.size - 1, blocks + 1), dtype=np.int64)
+        starts[:, 0] = before[user_starts[:-1]]
+        counts = np.zeros((blocks, users.size), dtype=np.int32)
+        places = np.empty(indices.size, dtype=np.int32)
+        _fill_cells(indptr, indices, users, user_starts, dealing.block_of, dealing.place_of, starts, counts, places)
+        return cls(starts, counts, places)
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """The positives of one epoch, dealt to cells.
+
+    Attributes
+    ----------
+    users, items, user_starts, item_starts
+        See `Dealing`.
+    cells : Cells
+        Those of all users.
+    """
+
+    users: IndexArray
+    items: IndexArray
+    user_starts: PointerArray
+    item_starts: PointerArray
+    cells: Cells
 
     @property
     def blocks(self) -> int:
@@ -81,25 +155,9 @@ def group(indptr: PointerArray, indices: IndexArray, n_items: int, blocks: int, 
     seed, epoch : int
         What the dealing depends on.
     """
-    n_users = indptr.size - 1
-    users = permutation(n_users, key_of(seed, epoch, USERS))
-    dealt = permutation(n_items, key_of(seed, epoch, ITEMS))
-    user_starts = np.arange(blocks + 1) * n_users // blocks
-    item_starts = np.arange(blocks + 1) * n_items // blocks
-    block_of = np.empty(n_items, dtype=np.int16)
-    block_of[dealt] = np.repeat(np.arange(blocks, dtype=np.int16), np.diff(item_starts))
-    items = np.argsort(block_of, kind="stable").astype(np.int32)
-    place_of = np.empty(n_items, dtype=np.int32)
-    place_of[items] = np.arange(n_items, dtype=np.int32)
-
-    lengths = np.diff(indptr)
-    before = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths[users])])
-    cell_starts = np.empty((blocks, blocks + 1), dtype=np.int64)
-    cell_starts[:, 0] = before[user_starts[:-1]]
-    counts = np.zeros((blocks, n_users), dtype=np.int32)
-    places = np.empty(indices.size, dtype=np.int32)
-    _fill_cells(indptr, indices, users, user_starts, block_of, place_of, cell_starts, counts, places)
-    return Grid(users, items, user_starts, item_starts, cell_starts, counts, places)
+    dealing = Dealing.of(indptr.size - 1, n_items, blocks, seed, epoch)
+    cells = Cells.of(indptr, indices, dealing.users, dealing.user_starts, dealing)
+    return Grid(dealing.users, dealing.items, dealing.user_starts, dealing.item_starts, cells)
 
 
 @kernel(parallel=True)
@@ -114,8 +172,8 @@ def _fill_cells(
     counts: IndexArray,
     places: IndexArray,
 ) -> None:
-    blocks = user_starts.size - 1
-    for a in prange(blocks):
+    blocks = cell_starts.shape[1] - 1
+    for a in prange(user_starts.size - 1):
         for s in range(user_starts[a], user_starts[a + 1]):
             u = users[s]
             for t in range(indptr[u], indptr[u + 1]):

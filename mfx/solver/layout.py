@@ -74,6 +74,25 @@ def _scatter(
             out_values[place] = values[entry]
 
 
+def take_rows(indptr: PointerArray, indices: IndexArray, order: PointerArray) -> tuple[PointerArray, IndexArray]:
+    """Return some rows of a matrix in an order: row pointers and columns."""
+    taken = np.zeros(order.size + 1, dtype=np.int64)
+    np.cumsum(np.diff(indptr)[order], out=taken[1:])
+    out = np.empty(int(taken[-1]), dtype=np.int32)
+    _copy_rows(indptr, indices, order, taken, out)
+    return taken, out
+
+
+@kernel()
+def _copy_rows(
+    indptr: PointerArray, indices: IndexArray, order: PointerArray, taken: PointerArray, out: IndexArray
+) -> None:
+    for place in range(order.size):
+        begin, start = indptr[order[place]], taken[place]
+        for n in range(taken[place + 1] - start):
+            out[start + n] = indices[begin + n]
+
+
 def balanced_blocks(indptr: PointerArray, n_blocks: int, row_cost: float) -> PointerArray:
     """Cut the rows into contiguous blocks of about equal work.
 

@@ -11,7 +11,7 @@ from mfx.interfaces import FloatArray, IndexArray, PointerArray
 from mfx.solver.grid import free_place
 from mfx.solver.hashing import FOLD_IN, key_of, random_bits, to_below
 from mfx.solver.jit import kernel
-from mfx.solver.pairwise import TRIES
+from mfx.solver.pairwise_kernels import TRIES
 
 
 def fold_in(

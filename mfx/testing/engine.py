@@ -13,6 +13,8 @@ import pytest
 from mfx.interfaces import Ratings, Split
 from mfx.models.als import ALS
 from mfx.models.bias import Bias
+from mfx.models.bpr import BPR
+from mfx.models.bulk import Wanted, fold_in
 from mfx.models.genre_als import GenreALS
 from mfx.testing.component import ComponentContract
 from mfx.testing.samples import planted_ratings
@@ -41,8 +43,8 @@ class EngineContract(ComponentContract):
 
     @pytest.mark.parametrize(
         "model",
-        [Bias(epochs=2), ALS(factors=4, epochs=3), GenreALS(factors=4, epochs=3)],
-        ids=["bias", "als", "genre_als"],
+        [Bias(epochs=2), ALS(factors=4, epochs=3), GenreALS(factors=4, epochs=3), BPR(factors=4, epochs=3)],
+        ids=["bias", "als", "genre_als", "bpr"],
     )
     def test_fits_come_to_the_factors_of_one_process(self, engine: Any, split: Split, model: Any) -> None:
         """`fit` returns the model, with the arrays of ``model.fit`` to 1e-5 of their size."""
@@ -87,6 +89,19 @@ class EngineContract(ComponentContract):
         values, skipped = engine.evaluate(model, split.train, split.test, metrics, settings)
         assert dict(values) == pytest.approx(evaluate(model, split.train, split.test, metrics, settings).values, 1e-6)
         assert dict(skipped) == {}
+
+    @pytest.mark.parametrize("model", [ALS(factors=4, epochs=2), BPR(factors=4, epochs=2)], ids=["als", "bpr"])
+    def test_new_users_are_those_of_one_process(self, engine: Any, split: Split, model: Any) -> None:
+        """`fold_in` comes to the rows and lists of `mfx.models.bulk.fold_in`, to 1e-6."""
+        fitted = replace(model).fit(split.train)
+        new, index, wanted = split.test, np.arange(split.test.n_items, dtype=np.int32), Wanted(5)
+        index[::7] = -1
+        kept = index[new.items] >= 0
+        expected = fold_in(fitted, new.users[kept], new.items[kept], new.values[kept], new.n_users, wanted)
+        found = engine.fold_in(fitted, new, index, wanted)
+        np.testing.assert_allclose(found.rows, expected.rows, rtol=1e-6, atol=1e-6)
+        np.testing.assert_array_equal(found.items, expected.items)
+        np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-6)
 
     def test_what_is_spent_is_told_once(self, engine: Any, split: Split) -> None:
         """`spent` returns finite numbers that are not negative, and none of them again."""

@@ -14,6 +14,7 @@ from mfx import registry
 from mfx.errors import MFXError, ModelError
 from mfx.interfaces import Ratings
 from mfx.models.base import Recommender
+from mfx.models.factors import FactorModel
 from mfx.models.storage import load
 from mfx.testing.component import ComponentContract, fresh
 
@@ -108,6 +109,17 @@ class RecommenderLaws(ComponentContract):
         assert np.isfinite(folded.scores).all()
         again = recommender.fold_in(items[::-1], values[::-1])
         np.testing.assert_allclose(again.scores, folded.scores, rtol=1e-5, atol=1e-6)
+
+    def test_many_new_users_are_those_of_each_alone(self, recommender: Any, ratings: Ratings) -> None:
+        """The rows of `fold_in_rows` are those of `fold_in_row`, to 1e-6 of their size."""
+        if not isinstance(recommender, FactorModel):
+            pytest.skip("it is no mfx.FactorModel")
+        _fold_in(recommender, ratings.catalogue.item_ids[[1, 5]], [5.0, 3.0])
+        items, values = np.array([1, 5, 2, 5, 9], np.int32), np.array([5.0, 3.0, 1.0, 4.0, 2.0], np.float32)
+        rows = recommender.fold_in_rows(np.array([0, 2, 5]), items, values)
+        for row, own in zip(rows, (slice(0, 2), slice(2, 5)), strict=True):
+            alone = recommender.fold_in_row(items[own], values[own])
+            assert np.abs(row - alone).max() <= 1e-6 * np.abs(alone).max()
 
     def test_fold_in_leaves_the_model_alone(self, recommender: Any, ratings: Ratings) -> None:
         """Taking a new user in changes no score of the others."""

@@ -1,6 +1,6 @@
 """Seconds, transfer and memory of `engine=ray`, and what they make of billions of ratings.
 
-    python tests/bench/beyond_one_machine.py measure [--preset ml_32m] [--factors 13 32 64]
+    python tests/bench/beyond_one_machine.py measure [--preset ml_32m] [--factors 13 32 64 128]
     python tests/bench/beyond_one_machine.py paper
 
 `measure` fits ALS in turn with `engine=local` on two threads and with `engine=ray` on two workers of one thread each,
@@ -57,7 +57,9 @@ def workers() -> Iterator[int]:
     """Find the processes of workers that have solved blocks."""
     for path in Path("/proc").glob("[0-9]*"):
         try:
-            if (path / "cmdline").read_bytes().startswith(b"ray::") and _root(int(path.name)) == os.getpid():
+            if (path / "cmdline").read_bytes().startswith((b"ray::_", b"ray::IDLE")) and _root(
+                int(path.name)
+            ) == os.getpid():
                 yield int(path.name)
         except OSError:
             continue
@@ -160,7 +162,7 @@ def main() -> None:
     commands = parser.add_subparsers(dest="what", required=True)
     measuring = commands.add_parser("measure")
     measuring.add_argument("--preset", default="ml_32m")
-    measuring.add_argument("--factors", type=int, nargs="+", default=[13, 32, 64])
+    measuring.add_argument("--factors", type=int, nargs="+", default=[13, 32, 64, 128])
     commands.add_parser("paper")
     single = commands.add_parser("one")
     single.add_argument("engine")

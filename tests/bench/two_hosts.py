@@ -121,7 +121,7 @@ def worker_on(node: int, run: subprocess.Popen[str]) -> int:
     while run.poll() is None:
         for path in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                at_work = (path / "cmdline").read_bytes().startswith(b"ray::_update")
+                at_work = (path / "cmdline").read_bytes().startswith((b"ray::_update", b"ray::_step"))
                 if at_work and (path / "ns/net").stat().st_ino == wanted:
                     return int(path.name)
     raise SystemExit("No worker of the other host was at work.")

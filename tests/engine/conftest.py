@@ -2,7 +2,7 @@
 
 import pytest
 
-from mfx.engine import ray_parts, ray_rows
+from mfx.engine import ray_parts, ray_rows, ray_tasks, ray_tiles
 
 
 class Reference:
@@ -28,8 +28,10 @@ def task(function, returns=1):
 
 @pytest.fixture
 def here(monkeypatch):
-    """Do what `mfx.engine.ray_parts` and `ray_rows` hand to workers in this process, results in reverse order."""
-    for module in (ray_parts, ray_rows):
+    """Do what is handed to workers in this process, results in reverse order."""
+    for module in (ray_parts, ray_rows, ray_tasks, ray_tiles):
         for name, function in (("put", put), ("get", get), ("task", task)):
             monkeypatch.setattr(module, name, function)
-    monkeypatch.setattr(ray_rows, "first_ended", lambda pending: pending[-1])
+    for module in (ray_rows, ray_tiles):
+        monkeypatch.setattr(module, "first_ended", lambda pending: pending[-1])
+        monkeypatch.setattr(module, "processors", lambda: 3)

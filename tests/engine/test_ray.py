@@ -1,9 +1,12 @@
 """Fits on workers of Ray: the same factors with any number of workers, also when one is killed; what is refused."""
 
+import contextlib
 import importlib.util
 import os
 import signal
+import socket
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from mfx import compose
 from mfx.engine.ray_engine import EngineError, RayEngine
 from mfx.models.layouts import layouts
 from mfx.solver import Ridge, solve_rows
+from mfx.solver.grid import default_blocks
 from mfx.testing import planted_ratings
 
 ray = pytest.importorskip("ray", reason="engine=ray needs the package ray")
@@ -37,7 +41,8 @@ def of_model(model):
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_any_number_of_workers_comes_to_the_same_factors(workers):
     train = planted_ratings()
-    for model in (mfx.Bias(epochs=2), mfx.ALS(factors=4, epochs=3), mfx.GenreALS(factors=4, epochs=3)):
+    fits = (mfx.Bias(epochs=2), mfx.ALS(factors=4, epochs=3), mfx.GenreALS(factors=4, epochs=3))
+    for model in (*fits, mfx.ALS(factors=4, epochs=3, solver="cg")):
         engine = RayEngine(workers=workers)
         found = of_model(engine.fit(replace(model), train, None))
         for one, expected in zip(found, of_model(replace(model).fit(train)), strict=True):
@@ -71,6 +76,46 @@ def test_a_worker_that_is_killed_costs_its_blocks_and_no_more(tmp_path):
     assert marker.exists()
     np.testing.assert_array_equal(np.concatenate(minima), solve_rows(by_user, other, expected, ridge, offset=0.5))
     np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("cluster")
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_pairwise_steps_are_the_same_bit_for_bit_though_a_worker_is_killed(workers):
+    train = planted_ratings(90, 600, density=0.05)
+    assert default_blocks(train.n_users, train.n_items) == 8
+    model, engine, told = mfx.BPR(factors=4, epochs=4, hardest_of=2), RayEngine(workers=workers), []
+    killed, timer = [], threading.Timer(0.05, lambda: killed.append(kill_one_worker()))
+
+    def on_epoch(fitted, epoch):
+        told.append(engine.spent())
+        if epoch.number == 2:
+            timer.start()
+        return False
+
+    found = of_model(engine.fit(replace(model), train, on_epoch))
+    for one, expected in zip(found, of_model(replace(model).fit(train)), strict=True):
+        np.testing.assert_array_equal(one, expected)
+    timer.join()
+    assert killed != [None]
+    assert all(1 <= spent["engine/workers"] <= workers + 1 and spent["seconds/epoch_compute"] > 0 for spent in told)
+
+
+def kill_one_worker():
+    """Kill a worker; return what says which, None if there is none."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if path.read_bytes().startswith((b"ray::_", b"ray::IDLE")) and is_ours(int(path.parent.name)):
+                os.kill(int(path.parent.name), signal.SIGKILL)
+                return path
+    return None
+
+
+def is_ours(pid):
+    """Say whether this process is an ancestor of another."""
+    while pid not in (1, os.getpid()):
+        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return pid == os.getpid()
 
 
 @pytest.mark.slow
@@ -116,12 +161,30 @@ def test_a_cluster_that_cannot_be_reached_or_fails_costs_one_line(monkeypatch):
         raise ConnectionError("nobody\nis there")
 
     monkeypatch.setattr(ray, "init", refuse)
-    where = r"no Ray cluster at 192\.0\.2\.1:6379: nobody is there\. .*ray start --head"
-    with pytest.raises(EngineError, match=where), RayEngine(address="192.0.2.1:6379").working():
+    where = r"no Ray cluster at auto: nobody is there\. .*ray start --head"
+    with pytest.raises(EngineError, match=where), RayEngine(address="auto").working():
         pass
 
 
-@pytest.mark.parametrize("model", ["bpr", "popularity"])
+@pytest.mark.usefixtures("no_cluster")
+def test_an_address_where_nobody_listens_is_told_at_once():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        with RayEngine(address=address).working():
+            pass
+    with (
+        pytest.raises(EngineError, match=f"no Ray cluster at {address}: .*refused"),
+        RayEngine(address=address).working(),
+    ):
+        pass
+    with (
+        pytest.raises(EngineError, match="no Ray cluster at nowhere:port"),
+        RayEngine(address="nowhere:port").working(),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("model", ["bayes_mf", "popularity"])
 def test_models_whose_rows_cannot_lie_elsewhere_are_refused_before_data_is_read(model):
     with pytest.raises(EngineError, match=f"model={model} cannot be fitted on engine=ray"):
         compose.build(compose.compose([*HERE, f"model={model}", "engine=ray", "dataset.preset=ml_32m"]))

@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mfx.engine.worker import update_block, writable
+from mfx.engine.dealing import dealt
+from mfx.engine.worker import update_blocks, writable
 from mfx.models.als import ALS
 from mfx.models.bias import Bias
 from mfx.models.genre_als import GenreALS
@@ -35,12 +36,13 @@ class Blocks(RowsElsewhere):
         self.blocks = [tuple(map(frozen, (block.indptr, block.indices, block.values))) for block in blocks]
         self.updates = 0
 
-    def each(self, other, offset, tasks):
+    def each(self, other, own, offset, tasks):
         self.updates += 1
-        for block in reversed(range(len(tasks))):
-            key = f"{id(self)}-{self.updates}"
-            done = update_block(self.blocks[block], lambda: frozen(other), key, offset, tasks[block])
-            yield block, (done.rows, done.result)
+        key, tables = f"{id(self)}-{self.updates}", [frozen(table) for table in (other, own) if table is not None]
+        for part in reversed(dealt(len(tasks), 2)):
+            some = slice(part.start, part.stop)
+            done = update_blocks(self.blocks[some], lambda: tables, key, offset, tasks[some])
+            yield from zip(part, done.found, strict=True)
 
 
 def frozen(array):
@@ -69,9 +71,9 @@ def test_fits_on_blocks_come_to_the_same_factors(model, n_blocks):
 def test_shared_memory_looks_like_any_other_to_kernels():
     array = np.arange(6, dtype=np.float32)
     array.flags.writeable = False
-    task = BlockTask(solve_rows, array, {"prior": Prior(array.reshape(2, 3), array), "steps": 3})
+    task = BlockTask(solve_rows, 0, 2, {"prior": Prior(array.reshape(2, 3), array), "steps": 3})
     seen = writable(task)
-    for view in (seen.start, seen.settings["prior"].centres, seen.settings["prior"].weights):
+    for view in (writable(array), seen.settings["prior"].centres, seen.settings["prior"].weights):
         assert view.flags.writeable
         assert np.shares_memory(view, array)
     np.testing.assert_array_equal(seen.settings["prior"].centres, [[0, 1, 2], [3, 4, 5]])

@@ -16,12 +16,13 @@ class Blocks(RowsElsewhere):
         super().__init__(rows.counts, block_bounds(rows.indptr, 16.0, n_blocks))
         self.rows = rows
 
-    def each(self, other, offset, tasks):
+    def each(self, other, own, offset, tasks):
         packed = PackedTable.of(other, offset)
         assert len(tasks) == self.bounds.size - 1
-        assert all((task.start is not None) == (task.function is descend_rows) for task in tasks), "rows move in vain"
+        assert all((own is not None) == (task.function is descend_rows) for task in tasks), "rows move in vain"
         for number in range(len(tasks) - 1, -1, -1):
-            yield number, tasks[number](block_of(self.rows, *self.bounds[number : number + 2].tolist()), packed)
+            rows = block_of(self.rows, *self.bounds[number : number + 2].tolist())
+            yield number, tasks[number](rows, packed, own)
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ from mfx.solver import grid as grid_module
 from mfx.solver import pairwise
 from mfx.solver.grid import default_blocks, free_place, group
 from mfx.solver.hashing import FOLD_IN, NEGATIVES, key_of, random_bits, to_below
-from mfx.solver.pairwise import TRIES, margin, move, run_epoch
+from mfx.solver.pairwise import run_epoch
 from mfx.solver.pairwise_fold import fold_in
+from mfx.solver.pairwise_kernels import TRIES, aligned, margin, move
 
 
 def csr(rows):
@@ -95,18 +96,18 @@ def test_every_positive_lies_in_its_own_cell_once(sized_rows, blocks, epoch):
 
     assert sorted(grid.users.tolist()) == list(range(len(rows)))
     assert sorted(grid.items.tolist()) == list(range(n_items))
-    assert grid.cell_starts.shape == (blocks, blocks + 1)
+    assert grid.cells.starts.shape == (blocks, blocks + 1)
     seen = []
     for a in range(blocks):
         for b in range(blocks):
-            stop = grid.cell_starts[a, b]
+            stop = grid.cells.starts[a, b]
             for s in range(grid.user_starts[a], grid.user_starts[a + 1]):
-                begin, stop = stop, stop + grid.counts[b, s]
-                places = grid.places[begin:stop]
+                begin, stop = stop, stop + grid.cells.counts[b, s]
+                places = grid.cells.places[begin:stop]
                 assert (np.diff(places) > 0).all()
                 assert ((places >= grid.item_starts[b]) & (places < grid.item_starts[b + 1])).all()
                 seen += [(int(grid.users[s]), int(grid.items[p])) for p in places]
-            assert stop == grid.cell_starts[a, b + 1]
+            assert stop == grid.cells.starts[a, b + 1]
     assert sorted(seen) == [(u, i) for u, row in enumerate(rows) for i in sorted(row)]
 
 
@@ -168,8 +169,8 @@ def reference_epoch(
         for a in range(blocks):
             b = (a + diagonal) % blocks
             block = grid.items[grid.item_starts[b] : grid.item_starts[b + 1]].tolist()
-            t = int(grid.cell_starts[a, b])
-            offered = grid.items[grid.places[t : grid.cell_starts[a, b + 1]]].tolist() if popular else block
+            t = int(grid.cells.starts[a, b])
+            offered = grid.items[grid.cells.places[t : grid.cells.starts[a, b + 1]]].tolist() if popular else block
             for s in range(grid.user_starts[a], grid.user_starts[a + 1]):
                 u = grid.users[s]
                 row = set(indices[indptr[u] : indptr[u + 1]].tolist())
@@ -246,7 +247,7 @@ def test_the_result_is_the_same_bit_for_bit_with_any_number_of_threads(monkeypat
 @pytest.mark.parametrize(("rows", "width"), [(1, 16), (5, 48)])
 def test_rows_that_are_worked_on_start_on_cache_lines(rows, width):
     for _ in range(20):
-        made = pairwise._aligned(rows, width)
+        made = aligned(rows, width)
         assert made.shape == (rows, width)
         assert made.ctypes.data % 64 == 0
 

@@ -296,6 +296,15 @@ MODELS = [
     ),
     one(
         IALS,
+        "many_new_users_are_those_of_each_alone",
+        "many users with each other's ratings",
+        method(
+            "    def fold_in_rows(self, indptr, items, values):\n"
+            "        return super().fold_in_rows(indptr, items, values[::-1].copy())"
+        ),
+    ),
+    one(
+        IALS,
         "fold_in_leaves_the_model_alone",
         "the first user's row as scratch",
         (

@@ -1,0 +1,111 @@
+"""`mfx fold`: the best items for many new users at once, from a data set of their ratings."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mfx.cli import arguments as args
+from mfx.cli.arguments import Option
+from mfx.compose import ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COMMAND = "mfx fold"
+SUFFIXES = (".csv", ".parquet")
+OPTIONS = {
+    "run": Option("The run: 'last', its folder, id or name, or 'best of STUDY'.", required=True),
+    "to": Option("File of the lists: .csv or .parquet with user_id, item_id, score and rank.", required=True),
+    "dataset": Option("Ratings of the new users: any data set, with its settings, such as table.", required=True),
+    "engine": Option("Where users are folded in, with its settings: local or ray.", str, "local"),
+    "k": Option("Length of the lists.", int, 10),
+    "bias_weight": Option("Weight of the item bias in the order; below 1 the lists are more personal.", float, 1.0),
+    "min_ratings": Option("Only items with at least so many ratings in what the model was fitted on.", int, 0),
+    "unknown_items": Option("Ratings of items that the model does not know: refuse or drop.", str, "refuse"),
+}
+EXAMPLES = (
+    "mfx fold run=last dataset=table dataset.path=new_users.csv to=lists.csv",
+    "mfx fold run=last dataset=partitioned dataset.path=parts to=lists.parquet engine=ray engine.workers=2",
+)
+COMPOSED = ("dataset", "engine")
+
+
+def main(arguments: list[str]) -> int:
+    """Write the lists; return the exit status."""
+    if args.wants_help(arguments):
+        args.print_help(COMMAND, "the best items for many new users; what they rated is left out.", OPTIONS, EXAMPLES)
+        return 0
+    settings = [one for one in arguments if one.startswith(tuple(f"{name}." for name in COMPOSED))]
+    given = args.parse(COMMAND, OPTIONS, [one for one in arguments if one not in settings])
+    to, unknown = Path(given["to"]).expanduser().absolute(), given["unknown_items"]
+    if to.suffix not in SUFFIXES:
+        raise ConfigError(f"{COMMAND}: to={given['to']} is neither a .csv nor a .parquet file.", "Name one.")
+    if unknown not in ("refuse", "drop"):
+        raise ConfigError(f"{COMMAND}: unknown_items={unknown} is neither refuse nor drop.")
+
+    from mfx import compose
+    from mfx.analysis.advice import check_length, check_min_ratings
+    from mfx.analysis.runs import find
+    from mfx.errors import ModelError
+    from mfx.models.bulk import Wanted, known_items
+    from mfx.models.factors import FactorModel
+    from mfx.models.lists import list_frame
+
+    with _told(to):
+        to.parent.mkdir(parents=True, exist_ok=True)
+    check_length(given["k"])
+    check_min_ratings(given["min_ratings"])
+    run = find(given["run"])
+    model = run.model
+    if not isinstance(model, FactorModel):
+        raise ModelError(f"{model.name} has no rows of users to fold in.", "Try als, bias, bpr or genre_als.")
+    plan = compose.build(compose.compose([*(f"{name}={given[name]}" for name in COMPOSED), *settings]))
+    k, bias_weight = model.checked_list(given["k"], given["bias_weight"])
+    wanted = Wanted(k, bias_weight, model.allowed_items(given["min_ratings"], None))
+    began = time.perf_counter()
+    with plan.engine.working():
+        ratings = plan.engine.load(plan.dataset)
+        catalogue = ratings.catalogue
+        index = known_items(model, catalogue.item_ids, ratings.item_counts, drop=unknown == "drop")
+        folded = plan.engine.fold_in(model, ratings, index, wanted)
+    frame = list_frame(model.catalogue_, folded.items, folded.scores, user_ids=catalogue.user_ids)
+    _write(frame, to)
+    told = {
+        "run": run.shown,
+        "users": ratings.n_users,
+        "ratings": len(ratings),
+        "dropped": int(ratings.item_counts[index < 0].sum()),
+        "seconds": round(time.perf_counter() - began, 3),
+        "file": str(to),
+    }
+    if given.as_json:
+        print(json.dumps(told, indent=2))
+    else:
+        dropped = f" ({told['dropped']:,} of items that the model does not know left out)" if told["dropped"] else ""
+        print(f"{told['users']:,} new users from {told['ratings']:,} ratings{dropped} · {run.caption}")
+        print(f"{len(frame):,} lines in {told['seconds']:.1f} s: {to}")
+    return 0
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Say in one line why a file cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(f"{COMMAND}: to={path} cannot be written: {error.strerror}.") from error
+
+
+def _write(frame: pd.DataFrame, path: Path) -> None:
+    from mfx.files import atomic_file
+
+    with _told(path), atomic_file(path) as temporary:
+        if path.suffix == ".csv":
+            frame.to_csv(temporary, index=False)
+        else:
+            frame.to_parquet(temporary, index=False)

@@ -1,0 +1,82 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import mfx
+from mfx.cli.main import main
+
+NEW = "user_id,item_id,rating\n7,2571,5\n7,589,4.5\n8,1,2\n"
+TABLE = ["dataset=table", "dataset.path=new.csv", "dataset.timestamp_column=null"]
+
+
+@pytest.fixture
+def new(in_demo, tmp_path, monkeypatch):
+    """Write ratings of new users; what is written beside them goes with the test."""
+    (tmp_path / "new.csv").write_text(NEW)
+    settings = [setting.replace("new.csv", str(tmp_path / "new.csv")) for setting in TABLE]
+    return tmp_path, settings
+
+
+def test_lists_are_those_of_each_user_alone(new, capsys):
+    folder, settings = new
+    for name, read in (("lists.csv", pd.read_csv), ("lists.parquet", pd.read_parquet)):
+        words = ["fold", "run=demo_genre", f"to={folder / name}", "k=4", "min_ratings=30", *settings, "--json"]
+        assert main(words) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert (told["users"], told["ratings"], told["dropped"]) == (2, 3, 0)
+        lists = read(folder / name)
+        assert list(lists.columns) == ["user_id", "item_id", "score", "rank"]
+        for user, profile in ((7, "id:2571=5; id:589=4.5"), (8, "id:1=2")):
+            alone = ["recommend", "run=demo_genre", f"ratings={profile}", "k=4", "min_ratings=30", "--json"]
+            assert main(alone) == 0
+            items = json.loads(capsys.readouterr().out)["items"]
+            own = lists[lists["user_id"] == user]
+            assert own["item_id"].tolist() == [item["item_id"] for item in items]
+            np.testing.assert_allclose(own["score"], [item["score"] for item in items], rtol=1e-5)
+
+
+def test_unknown_items_are_left_out_only_on_demand(new, capsys):
+    folder, settings = new
+    with (folder / "new.csv").open("a") as file:
+        file.write("8,999999999,4\n")
+    words = ["fold", "run=demo_als", f"to={folder / 'lists.csv'}", *settings]
+    assert main(words) == 1
+    told = capsys.readouterr()
+    assert "1 ratings are of 1 items that this als does not know, the first is 999999999" in told.err
+    assert not (folder / "lists.csv").exists()
+    assert main([*words, "unknown_items=drop"]) == 0
+    assert "2 new users from 4 ratings (1 of items" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["dataset=table", "to=a.csv"], "needs run="),
+        (["run=demo_als", "dataset=table"], "needs to="),
+        (["run=demo_als", "to=a.csv"], "needs dataset="),
+        (["run=demo_als", "dataset=table", "to=a.txt"], "neither a .csv nor a .parquet"),
+        (["run=demo_als", "dataset=table", "to=a.csv", "k=0"], "at least 1"),
+        (["run=demo_als", "dataset=table", "to=a.csv", "unknown_items=keep"], "neither refuse nor drop"),
+        (["run=demo_als", "dataset=table", "to=/dev/null/a.csv"], "cannot be written"),
+        (["run=demo_als", "dataset=tabel", "to=a.csv"], "Did you mean 'table'?"),
+        (["run=demo_als", "dataset=table", "to=a.csv", "engine=rye"], "Did you mean 'ray'?"),
+        (["run=demo_als", "dataset=table", "to=a.csv", "model=als"], "does not know 'model'"),
+    ],
+)
+@pytest.mark.usefixtures("in_demo")
+def test_mistakes_cost_one_line(capsys, words, part):
+    assert main(["fold", *words]) == 2
+    told = capsys.readouterr()
+    assert part in told.err
+    assert told.err.count("\n") == 1
+    assert told.out == ""
+
+
+def test_a_model_without_rows_says_so(new, capsys, monkeypatch):
+    folder, settings = new
+    monkeypatch.chdir(folder)
+    mfx.run("model=popularity", "dataset=synthetic", "dataset.preset=tiny", "tracking=console", "figures=false")
+    assert main(["fold", "run=last", "to=a.csv", *settings]) == 1
+    assert "popularity has no rows of users to fold in" in capsys.readouterr().err
