@@ -63,6 +63,8 @@ class SideInformation:
         What stands for the count of a row without ratings.
     rated : int64 array
         Rows of the other side that the columns of ``rated`` stand for, in increasing order.
+    rated_of_unrated : float64 array
+        What stands in these columns of a row without ratings.
     """
 
     names: tuple[str, ...]
@@ -72,6 +74,7 @@ class SideInformation:
     count_spread: float = 1.0
     count_of_unrated: float = 0.0
     rated: PointerArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    rated_of_unrated: DoubleArray = field(default_factory=lambda: np.zeros(0))
 
     @property
     def n_features(self) -> int:
@@ -128,9 +131,9 @@ class SideInformation:
         if COUNT in self.columns:
             standard = (np.log(max(count, 1)) - self.count_centre) / self.count_spread
             row[self.columns[COUNT]] = standard if count > 0 else self.count_of_unrated
-        if RATED in self.columns and rated is not None:
-            met = np.isin(self.rated, rated)
-            row[self.columns[RATED]] = met / np.sqrt(max(met.sum(), 1))
+        if RATED in self.columns:
+            met = np.isin(self.rated, [] if rated is None else rated)
+            row[self.columns[RATED]] = met / np.sqrt(max(met.sum(), 1)) if count > 0 else self.rated_of_unrated
         for block, given in known.items():
             if block not in self.columns or block in _OWN_MAKE:
                 raise ModelError(f"The model knows no features '{block}'.", did_you_mean(block, self.columns))
@@ -196,7 +199,7 @@ def gather(
     columns: dict[str, slice] = {}
     parts = [sparse.csr_array((counts.size, 0))]
     centre, spread = _of_logarithms(counts)
-    rated = np.zeros(0, dtype=np.int64)
+    rated, rated_of_unrated = np.zeros(0, dtype=np.int64), np.zeros(0)
     of_unrated = -unrated * centre / spread
     for block in blocks:
         if block in columns:
@@ -209,7 +212,7 @@ def gather(
             standard = np.where(counts > 0, (np.log(np.maximum(counts, 1)) - centre) / spread, of_unrated)
             part, labels = sparse.csr_array(standard[:, None]), [COUNT]
         elif block == RATED and counterparts is not None:
-            part, rated = _most_rated(counterparts.matrix, min_rows)
+            part, rated, rated_of_unrated = _most_rated(counterparts.matrix, min_rows)
             labels = [label(RATED, str(counterparts.ids[other])) for other in rated]
         elif block in known and known[block].names:
             part, kept = _pooled(known[block], counts, pooling, min_rows)
@@ -221,7 +224,7 @@ def gather(
         names += labels
         parts.append(part)
     matrix = sparse.hstack(parts, format="csr")
-    return SideInformation(tuple(names), columns, matrix, centre, spread, of_unrated, rated)
+    return SideInformation(tuple(names), columns, matrix, centre, spread, of_unrated, rated, rated_of_unrated)
 
 
 def _of_logarithms(counts: PointerArray) -> tuple[float, float]:
@@ -238,17 +241,24 @@ def _of_logarithms(counts: PointerArray) -> tuple[float, float]:
     return float(np.average(logarithms, weights=rated)), spread if spread > 0.0 else 1.0
 
 
-def _most_rated(met: csr_array, min_rows: int) -> tuple[csr_array, PointerArray]:
-    """Return whom of the most rated each row has met, of length 1 as a vector, and who they are."""
+def _most_rated(met: csr_array, min_rows: int) -> tuple[csr_array, PointerArray, DoubleArray]:
+    """Return whom of the most rated each row has met, of length 1 as a vector; who they are; and the unrated's vector.
+
+    A row without ratings has met nobody because nobody could, or for want of chances, and not because of what it is.
+    So it gets the mean over ratings, as `COUNT` does: zeros would say that the row is obscure.
+    """
     from scipy import sparse
 
+    counts = np.diff(met.indptr)
     often = np.bincount(met.indices, minlength=met.shape[1])
     first = np.argsort(-often, kind="stable")[:_MOST_RATED]
     chosen = np.sort(first[often[first] >= max(min_rows, 1)])
     matrix = sparse.csr_array(met[:, chosen])
-    counts = np.diff(matrix.indptr)
-    matrix.data = np.repeat(1.0 / np.sqrt(np.maximum(counts, 1)), counts)
-    return matrix, chosen
+    lengths = np.diff(matrix.indptr)
+    matrix.data = np.repeat(1.0 / np.sqrt(np.maximum(lengths, 1)), lengths)
+    mean: DoubleArray = (counts @ matrix) / max(counts.sum(), 1)
+    unrated = sparse.csr_array((counts == 0).astype(np.float64)[:, None])
+    return sparse.csr_array(matrix + unrated @ sparse.csr_array(mean[None])), chosen, mean
 
 
 def _pooled(features: Features, counts: PointerArray, pooling: str, min_rows: int) -> tuple[csr_array, list[str]]:

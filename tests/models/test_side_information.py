@@ -74,13 +74,16 @@ def test_whom_rows_met_among_those_who_are_met_most(monkeypatch):
     counterparts = Counterparts(sparse.csr_array(met), np.array(["a", "b", "c", "d", "e"]))
     side = gather(["rated", "constant"], {}, met.sum(axis=1), counterparts=counterparts)
     assert side.names == ("rated: a", "rated: b", "rated: c", "rated: d", "constant")  # nobody met e
-    expected = met[:, :4] / np.sqrt(np.maximum(met.sum(axis=1), 1))[:, None]
+    counts = met.sum(axis=1)
+    expected = met[:, :4] / np.sqrt(np.maximum(counts, 1))[:, None]
+    expected[2] = counts @ expected / counts.sum()  # nothing is known of whom it would have met
     np.testing.assert_allclose(side.matrix.toarray()[:, :4], expected)
     monkeypatch.setattr(side_information, "_MOST_RATED", 2)
     side = gather(["rated"], {}, met.sum(axis=1), counterparts=counterparts)
     assert side.names == ("rated: a", "rated: c")  # d is met as often as a and comes later
     root = 0.5**0.5
-    np.testing.assert_allclose(side.matrix.toarray(), [[root, root], [0, 1], [0, 0], [root, root]])
+    mean = [7 * root / 8, (7 * root + 1) / 8]
+    np.testing.assert_allclose(side.matrix.toarray(), [[root, root], [0, 1], mean, [root, root]])
     for row in range(4):
         rated = np.flatnonzero(met[row])[::-1]
         np.testing.assert_allclose(side.of_new_row({}, rated.size, rated=rated), side.matrix.toarray()[row])
