@@ -1,10 +1,11 @@
 """Seconds, transfer and memory of `engine=ray`, and what they make of billions of ratings.
 
-    python tests/bench/beyond_one_machine.py measure [--preset ml_32m] [--factors 13 32 64 128]
+    python tests/bench/beyond_one_machine.py measure [--preset ml_32m] [--models als:13 als:64 ...]
     python tests/bench/beyond_one_machine.py paper
 
-`measure` fits ALS in turn, round by round, with `engine=local` on two threads and with `engine=ray` on two workers of
-one thread each, on the same ratings in the same process, and writes what it found to `beyond_one_machine.json`.
+`measure` fits each model in turn, round by round, with `engine=local` on two threads and with `engine=ray` on two
+workers of one thread each, on the same ratings in the same process, and writes what it found to
+`beyond_one_machine.json`.
 `paper` computes from those constants what larger data cost on clusters, and prints the tables of the README.
 """
 
@@ -27,21 +28,23 @@ EPOCHS, ROUNDS = 4, 5
 """A round is a fit with each engine, of which the quickest epoch after the first counts: machines are not as quick at
 all times, so ratios are those of neighbours."""
 STORE_GB = 1.2
+MODELS = ["als:13", "als:32", "als:64", "als:128", "genre_als:13", "bpr:64"]
+"""Model and number of factors."""
 
 
-def compared(preset: str, factors: int) -> dict[str, Any]:
+def compared(preset: str, model: str, factors: int) -> dict[str, Any]:
     """Fit in this process with both engines in turn; return the rounds, and the sizes of the data."""
     from mfx import compose
 
-    data = ["dataset=synthetic", f"dataset.preset={preset}", "split=random", "model=als", f"model.factors={factors}"]
-    data.append(f"model.epochs={EPOCHS}")
+    data = ["dataset=synthetic", f"dataset.preset={preset}", "split=random", f"model={model}"]
+    data += [f"model.factors={factors}", f"model.epochs={EPOCHS}"]
     local = compose.build(compose.compose([*data, "engine=local"]))
     ray = compose.build(compose.compose([*data, "engine=ray", "engine.workers=2", f"engine.store_gb={STORE_GB}"]))
     train = local.splitter.split(local.dataset.load()).train
     sizes = {"ratings": len(train), "users": train.n_users, "items": train.n_items}
     with ray.engine.working():
         rounds = [{"local": quickest(local, train), "ray": quickest(ray, train)} for _ in range(ROUNDS)]
-    return {"factors": factors, **sizes, "rounds": rounds}
+    return {"model": model, "factors": factors, **sizes, "rounds": rounds}
 
 
 def quickest(plan: Any, train: Any) -> dict[str, float]:
@@ -58,7 +61,9 @@ def quickest(plan: Any, train: Any) -> dict[str, float]:
     plan.engine.fit(plan.model, train, on_epoch)
     best = min(epochs[1:], key=lambda one: one["seconds"])
     if "seconds/epoch_compute" in best:
-        best["worker_mb"] = max(private(pid) for pid in workers()) / 1e6
+        there = list(workers())
+        best["worker_mb"] = max(private(pid) for pid in there) / 1e6
+        best["worker_peak_mb"] = max(peak(pid) for pid in there) / 1e6
     return best
 
 
@@ -87,11 +92,17 @@ def private(pid: int) -> int:
     return 1024 * sum(int(kb) for kb in re.findall(r"Private_\w+:\s+(\d+) kB", text))
 
 
-def measure(preset: str, factors: list[int]) -> None:
-    """Compare the engines at each number of factors, in a process of its own, and keep what was found."""
+def peak(pid: int) -> int:
+    """Return the most memory that a process ever had resident, what it shares with others included, in bytes."""
+    text = Path(f"/proc/{pid}/status").read_text()
+    return 1024 * int(re.findall(r"VmHWM:\s+(\d+) kB", text)[0])
+
+
+def measure(preset: str, models: list[str]) -> None:
+    """Compare the engines with each model, in a process of its own, and keep what was found."""
     rows = []
-    for size in factors:
-        words = [sys.executable, __file__, "one", preset, str(size)]
+    for model in models:
+        words = [sys.executable, __file__, "one", preset, *model.split(":")]
         environment = {**os.environ, "NUMBA_NUM_THREADS": "2"}
         told = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
         if told.returncode:
@@ -115,10 +126,11 @@ def tables() -> str:
         f"{one['ratings']:,} train ratings of {one['users']:,} users and {one['items']:,} items",
         f"(`dataset=synthetic dataset.preset={found['preset']}`), two workers of one thread against",
         f"`engine=local` on two threads: medians over {len(one['rounds'])} rounds of their quickest epochs, and of the",
-        f"ratios of a round the extremes too; load average at the end {found['load']:.1f}, these fits included.",
+        f"ratios of a round the extremes too; load average at the end {found['load']:.1f}, these fits included. Of a",
+        "worker: memory that it shares with nobody, and the most that it ever had, the store's blocks in it included.",
         "",
-        "| ALS | seconds, local | ray | ratio | kernels | transfer | waiting | share of transfer | MB a worker |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+        "| | seconds, local | ray | ratio | kernels | transfer | waiting | share of transfer | MB a worker | at most |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for row in found["rows"]:
         seconds = {engine: middle(row, engine, "seconds") for engine in ("local", "ray")}
@@ -128,9 +140,10 @@ def tables() -> str:
         )
         ratio = f"{median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
         lines.append(
-            f"| {row['factors']} factors | {seconds['local']:.2f} | {seconds['ray']:.2f} | {ratio} | "
+            f"| `{row['model']}`, {row['factors']} factors | {seconds['local']:.2f} | {seconds['ray']:.2f} | {ratio} | "
             f"{kernels:.2f} | {transfer:.2f} | {wait:.2f} | "
-            f"{transfer / seconds['ray']:.0%} | {middle(row, 'ray', 'worker_mb'):.0f} |"
+            f"{transfer / seconds['ray']:.0%} | {middle(row, 'ray', 'worker_mb'):.0f} | "
+            f"{max(one['ray']['worker_peak_mb'] for one in row['rounds']):.0f} |"
         )
     return "\n".join([*lines, "", *_scale(found["rows"])])
 
@@ -145,12 +158,12 @@ SIZES = ((1e9, 5e6, 1e6, 4), (1e10, 5e7, 5e6, 32), (1e11, 3e8, 2e7, 320))
 
 
 def _scale(rows: list[dict[str, Any]]) -> list[str]:
-    row = min(rows, key=lambda one: abs(one["factors"] - 64))
+    row = min((one for one in rows if one["model"] == "als"), key=lambda one: abs(one["factors"] - 64))
     factors = row["factors"]
     each = 2 * middle(row, "ray", "seconds/epoch_compute") / row["ratings"]
     lines = [
-        f"On paper: with {factors} factors a rating cost {each * 1e9:.0f} ns of one core an epoch, and takes at the",
-        f"most {BYTES_A_RATING} bytes of the store. On machines of {CORES} cores and {MEMORY_GB} GB, joined by",
+        f"On paper: with {factors} factors of `als` a rating cost {each * 1e9:.0f} ns of one core an epoch, and takes",
+        f"at the most {BYTES_A_RATING} bytes of the store. On machines of {CORES} cores and {MEMORY_GB} GB, joined by",
         f"{NETWORK * 8 / 1e9:.0f} Gbit/s, an epoch is then",
         "",
         "| ratings | users | items | machines | store of a machine | both tables | kernels | transfer |",
@@ -174,18 +187,19 @@ def main() -> None:
     commands = parser.add_subparsers(dest="what", required=True)
     measuring = commands.add_parser("measure")
     measuring.add_argument("--preset", default="ml_32m")
-    measuring.add_argument("--factors", type=int, nargs="+", default=[13, 32, 64, 128])
+    measuring.add_argument("--models", nargs="+", default=MODELS)
     commands.add_parser("paper")
     single = commands.add_parser("one")
     single.add_argument("preset")
+    single.add_argument("model")
     single.add_argument("factors", type=int)
     options = parser.parse_args()
     if options.what == "measure":
-        measure(options.preset, options.factors)
+        measure(options.preset, options.models)
     elif options.what == "paper":
         print(tables())
     else:
-        print(json.dumps(compared(options.preset, options.factors)))
+        print(json.dumps(compared(options.preset, options.model, options.factors)))
 
 
 if __name__ == "__main__":
