@@ -98,6 +98,35 @@ def peak(pid: int) -> int:
     return 1024 * int(re.findall(r"VmHWM:\s+(\d+) kB", text)[0])
 
 
+GATHERED = {"near": 100_000, "far": 4_000_000}
+"""Rows of a table that a processor's cache may hold, and of one that it does not."""
+
+
+def gathers(factors: int = 64, ratings: int = 4_000_000, of_row: int = 100) -> dict[str, float]:
+    """Return nanoseconds a rating of row solves on one thread, by where the other side's rows are gathered from."""
+    import numba
+    import numpy as np
+
+    from mfx.solver import Ridge, SparseRows, solve_rows
+    from mfx.solver.packed import PackedTable
+
+    numba.set_num_threads(1)
+    rng = np.random.default_rng(1)
+    found = {}
+    for name, rows in GATHERED.items():
+        table = PackedTable.of(rng.standard_normal((rows, factors + 1), dtype=np.float32), 0.0)
+        columns = np.sort(rng.integers(0, rows, (ratings // of_row, of_row), dtype=np.int32)).ravel()
+        solved = SparseRows(np.arange(0, ratings + 1, of_row), columns, np.ones(ratings, dtype=np.float32))
+        out = np.empty((solved.n_rows, factors + 1), dtype=np.float32)
+        seconds = []
+        for _ in range(ROUNDS):
+            begin = time.perf_counter()
+            solve_rows(solved, table, out, Ridge(5.0, 5.0))
+            seconds.append(time.perf_counter() - begin)
+        found[name] = min(seconds) / ratings * 1e9
+    return found
+
+
 def measure(preset: str, models: list[str]) -> None:
     """Compare the engines with each model, in a process of its own, and keep what was found."""
     rows = []
@@ -109,7 +138,8 @@ def measure(preset: str, models: list[str]) -> None:
             sys.exit(told.stderr[-2000:])
         rows.append(json.loads(told.stdout.splitlines()[-1]))
         print(json.dumps(rows[-1]), flush=True)
-    RESULTS.write_text(json.dumps({"preset": preset, "load": os.getloadavg()[0], "rows": rows}, indent=2) + "\n")
+    found = {"preset": preset, "load": os.getloadavg()[0], "gathers": gathers(), "rows": rows}
+    RESULTS.write_text(json.dumps(found, indent=2) + "\n")
     print(tables())
 
 
@@ -145,37 +175,43 @@ def tables() -> str:
             f"{transfer / seconds['ray']:.0%} | {middle(row, 'ray', 'worker_mb'):.0f} | "
             f"{max(one['ray']['worker_peak_mb'] for one in row['rounds']):.0f} |"
         )
-    return "\n".join([*lines, "", *_scale(found["rows"])])
+    return "\n".join([*lines, "", *_scale(found["rows"], found["gathers"])])
 
 
 BYTES_A_RATING = 20 + 18 + 16
 """In the store at the most, in a refit: the columns of train, valid and test (20 bytes a rating), those of train and
 valid once more (nine tenths), and both layouts, 8 bytes each."""
 NETWORK = 10e9 / 8
-CORES, MEMORY_GB = 32, 128
+CORES = 32
 SIZES = ((1e9, 5e6, 1e6, 4), (1e10, 5e7, 5e6, 32), (1e11, 3e8, 2e7, 320))
 """Ratings, users, items and machines."""
 
 
-def _scale(rows: list[dict[str, Any]]) -> list[str]:
+def _scale(rows: list[dict[str, Any]], gathered: dict[str, float]) -> list[str]:
     row = min((one for one in rows if one["model"] == "als"), key=lambda one: abs(one["factors"] - 64))
     factors = row["factors"]
-    each = 2 * middle(row, "ray", "seconds/epoch_compute") / row["ratings"]
+    near = 2 * middle(row, "ray", "seconds/epoch_compute") / row["ratings"]
+    each = near * gathered["far"] / gathered["near"]
     lines = [
-        f"On paper: with {factors} factors of `als` a rating cost {each * 1e9:.0f} ns of one core an epoch, and takes",
-        f"at the most {BYTES_A_RATING} bytes of the store. On machines of {CORES} cores and {MEMORY_GB} GB, joined by",
-        f"{NETWORK * 8 / 1e9:.0f} Gbit/s, an epoch is then",
+        f"On paper: with {factors} factors of `als` a rating cost {near * 1e9:.0f} ns of one core an epoch there, and",
+        f"{each * 1e9:.0f} ns with tables that no cache holds (row solves from {GATHERED['far']:,} rows took",
+        f"{gathered['far']:.0f} ns a rating, from {GATHERED['near']:,} rows {gathered['near']:.0f} ns). It takes at",
+        f"the most {BYTES_A_RATING} bytes of the store. Every machine has its share of them and, to score with, both",
+        "tables; the run's own process has both tables too and, while it sends the larger one, a packed copy. On",
+        f"machines of {CORES} cores, joined by {NETWORK * 8 / 1e9:.0f} Gbit/s, an epoch is then",
         "",
-        "| ratings | users | items | machines | store of a machine | both tables | kernels | transfer |",
-        "|---:|---:|---:|---:|---:|---:|---:|---:|",
+        "| ratings | users | items | machines | both tables | GB a machine | the run's own | kernels | transfer |",
+        "|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for ratings, users, items, machines in SIZES:
-        size = sum(4 * (factors + 1) * count for count in (users, items))
+        sides = [4 * (factors + 1) * count for count in (users, items)]
+        size = sum(sides)
+        memory = BYTES_A_RATING * ratings / machines + size
         # Either table goes out once, machines passing it on as in a tree, and every solved row comes back.
         transfer = size * (int(machines).bit_length() + 1) / NETWORK
         lines.append(
             f"| {ratings / 1e9:.0f} billion | {users / 1e6:.0f} million | {items / 1e6:.0f} million | {machines} | "
-            f"{BYTES_A_RATING * ratings / machines / 1e9:.0f} GB | {size / 1e9:.1f} GB | "
+            f"{size / 1e9:.1f} GB | {memory / 1e9:.0f} GB | {(memory + size + max(sides)) / 1e9:.0f} GB | "
             f"{each * ratings / (machines * CORES):.0f} s | {transfer:.0f} s |"
         )
     return lines
