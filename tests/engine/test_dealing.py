@@ -1,5 +1,6 @@
 """How blocks are dealt to workers: in few tasks, the last ones small."""
 
+import heapq
 import itertools
 
 import pytest
@@ -19,5 +20,17 @@ def test_every_block_is_in_one_task_and_the_last_tasks_are_small(n_blocks, n_wor
     assert sizes[0] <= max(1, n_blocks / n_workers)
 
 
-def test_two_workers_do_sixteen_blocks_in_six_tasks():
-    assert [len(task) for task in dealt(16, 2)] == [6, 6, 1, 1, 1, 1]
+def test_two_workers_do_sixteen_blocks_in_eight_tasks():
+    assert [len(task) for task in dealt(16, 2)] == [4, 4, 2, 2, 1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("n_workers", [2, 4, 8])
+@pytest.mark.parametrize(("slowness", "longer"), [(2, 1.2), (4, 1.9)])
+def test_a_slow_worker_does_not_hold_up_the_others(n_workers, slowness, longer):
+    free = [(0.0, worker) for worker in range(n_workers)]  # who is free when; the first one is slow
+    n_blocks = 8 * n_workers
+    for task in dealt(n_blocks, n_workers):
+        when, worker = heapq.heappop(free)
+        heapq.heappush(free, (when + len(task) * (slowness if worker == 0 else 1), worker))
+    together = n_blocks / (n_workers - 1 + 1 / slowness)
+    assert max(when for when, _ in free) <= longer * together
