@@ -1,11 +1,11 @@
 """Seconds, transfer and memory of `engine=ray`, and what they make of billions of ratings.
 
-    python tests/bench/beyond_one_machine.py measure [--preset ml_32m] [--models als:13 als:64 ...]
+    python tests/bench/beyond_one_machine.py measure [--preset ml_32m] [--models als:13 als:64 ...] [--rounds 5]
     python tests/bench/beyond_one_machine.py paper
 
 `measure` fits each model in turn, round by round, with `engine=local` on two threads and with `engine=ray` on two
 workers of one thread each, on the same ratings in the same process, and writes what it found to
-`beyond_one_machine.json`.
+`beyond_one_machine.json`, in place of what was found of these models before.
 `paper` computes from those constants what larger data cost on clusters, and prints the tables of the README.
 """
 
@@ -24,7 +24,7 @@ from statistics import median
 from typing import Any
 
 RESULTS = Path(__file__).with_suffix(".json")
-EPOCHS, ROUNDS = 4, 5
+EPOCHS = 4
 """A round is a fit with each engine, of which the quickest epoch after the first counts: machines are not as quick at
 all times, so ratios are those of neighbours."""
 STORE_GB = 1.2
@@ -32,7 +32,7 @@ MODELS = ["als:13", "als:32", "als:64", "als:128", "genre_als:13", "bpr:64"]
 """Model and number of factors."""
 
 
-def compared(preset: str, model: str, factors: int) -> dict[str, Any]:
+def compared(preset: str, model: str, factors: int, n_rounds: int) -> dict[str, Any]:
     """Fit in this process with both engines in turn; return the rounds, and the sizes of the data."""
     from mfx import compose
 
@@ -43,8 +43,8 @@ def compared(preset: str, model: str, factors: int) -> dict[str, Any]:
     train = local.splitter.split(local.dataset.load()).train
     sizes = {"ratings": len(train), "users": train.n_users, "items": train.n_items}
     with ray.engine.working():
-        rounds = [{"local": quickest(local, train), "ray": quickest(ray, train)} for _ in range(ROUNDS)]
-    return {"model": model, "factors": factors, **sizes, "rounds": rounds}
+        rounds = [{"local": quickest(local, train), "ray": quickest(ray, train)} for _ in range(n_rounds)]
+    return {"model": model, "factors": factors, **sizes, "load": os.getloadavg()[0], "rounds": rounds}
 
 
 def quickest(plan: Any, train: Any) -> dict[str, float]:
@@ -119,7 +119,7 @@ def gathers(factors: int = 64, ratings: int = 4_000_000, of_row: int = 100) -> d
         solved = SparseRows(np.arange(0, ratings + 1, of_row), columns, np.ones(ratings, dtype=np.float32))
         out = np.empty((solved.n_rows, factors + 1), dtype=np.float32)
         seconds = []
-        for _ in range(ROUNDS):
+        for _ in range(5):
             begin = time.perf_counter()
             solve_rows(solved, table, out, Ridge(5.0, 5.0))
             seconds.append(time.perf_counter() - begin)
@@ -127,18 +127,19 @@ def gathers(factors: int = 64, ratings: int = 4_000_000, of_row: int = 100) -> d
     return found
 
 
-def measure(preset: str, models: list[str]) -> None:
+def measure(preset: str, models: list[str], n_rounds: int) -> None:
     """Compare the engines with each model, in a process of its own, and keep what was found."""
-    rows = []
+    before = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    rows = {f"{row['model']}:{row['factors']}": row for row in before["rows"]} if before.get("preset") == preset else {}
     for model in models:
-        words = [sys.executable, __file__, "one", preset, *model.split(":")]
+        words = [sys.executable, __file__, "one", preset, *model.split(":"), str(n_rounds)]
         environment = {**os.environ, "NUMBA_NUM_THREADS": "2"}
         told = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
         if told.returncode:
             sys.exit(told.stderr[-2000:])
-        rows.append(json.loads(told.stdout.splitlines()[-1]))
-        print(json.dumps(rows[-1]), flush=True)
-    found = {"preset": preset, "load": os.getloadavg()[0], "gathers": gathers(), "rows": rows}
+        rows[model] = json.loads(told.stdout.splitlines()[-1])
+        print(json.dumps(rows[model]), flush=True)
+    found = {"preset": preset, "gathers": gathers(), "rows": list(rows.values())}
     RESULTS.write_text(json.dumps(found, indent=2) + "\n")
     print(tables())
 
@@ -152,12 +153,13 @@ def tables() -> str:
     """Write the tables of the README."""
     found = json.loads(RESULTS.read_text())
     one = found["rows"][0]
+    rounds = [len(row["rounds"]) for row in found["rows"]]
     lines = [
         f"{one['ratings']:,} train ratings of {one['users']:,} users and {one['items']:,} items",
         f"(`dataset=synthetic dataset.preset={found['preset']}`), two workers of one thread against",
-        f"`engine=local` on two threads: medians over {len(one['rounds'])} rounds of their quickest epochs, and of the",
-        f"ratios of a round the extremes too; load average at the end {found['load']:.1f}, these fits included. Of a",
-        "worker: memory that it shares with nobody, and the most that it ever had, the store's blocks in it included.",
+        f"`engine=local` on two threads: medians over {min(rounds)} to {max(rounds)} rounds of their quickest epochs, and",
+        "of the ratios of a round the extremes too. Of a worker: memory that it shares with nobody, and the most that it",
+        "ever had, the store's blocks in it included.",
         "",
         "| | seconds, local | ray | ratio | kernels | transfer | waiting | share of transfer | MB a worker | at most |",
         "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
@@ -224,18 +226,20 @@ def main() -> None:
     measuring = commands.add_parser("measure")
     measuring.add_argument("--preset", default="ml_32m")
     measuring.add_argument("--models", nargs="+", default=MODELS)
+    measuring.add_argument("--rounds", type=int, default=5)
     commands.add_parser("paper")
     single = commands.add_parser("one")
     single.add_argument("preset")
     single.add_argument("model")
     single.add_argument("factors", type=int)
+    single.add_argument("rounds", type=int)
     options = parser.parse_args()
     if options.what == "measure":
-        measure(options.preset, options.models)
+        measure(options.preset, options.models, options.rounds)
     elif options.what == "paper":
         print(tables())
     else:
-        print(json.dumps(compared(options.preset, options.model, options.factors)))
+        print(json.dumps(compared(options.preset, options.model, options.factors, options.rounds)))
 
 
 if __name__ == "__main__":
