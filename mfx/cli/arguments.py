@@ -100,16 +100,25 @@ def wants_help(arguments: Sequence[str]) -> bool:
 
 
 def print_help(
-    command: str, what: str, options: Mapping[str, Option], examples: Sequence[str], *, json: bool = True
+    command: str,
+    what: str,
+    options: Mapping[str, Option],
+    examples: Sequence[str],
+    *,
+    json: bool = True,
+    flags: Mapping[str, str] | None = None,
 ) -> None:
-    """Print what a command does, its options and examples."""
-    width = max(map(len, [*options, "--debug"])) + 1
+    """Print what a command does, its options, flags of its own, and examples."""
+    flags = flags or {}
+    width = max(map(len, [*options, *flags, "--debug"])) + 1
     print(f"{command}: {what}\n\nOptions:")
     for name, option in options.items():
         default = "" if option.default is None else f" (default: {option.default})"
         print(f"  {name + '=':<{width}}  {option.help}{default}")
     if json:
         print(f"  {'--json':<{width}}  Print JSON on standard output, and nothing else there.")
+    for name, use in flags.items():
+        print(f"  {name:<{width}}  {use}")
     print(f"  {'--debug':<{width}}  Show the traceback of an error.")
     print("\nExamples:")
     print("\n".join(f"  {line}" for line in examples))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mfx.cli import arguments as args
-from mfx.cli.arguments import Option
+from mfx.cli.arguments import FlagParser, Option
 from mfx.compose import ConfigError
 
 if TYPE_CHECKING:
@@ -33,15 +33,20 @@ EXAMPLES = (
     "mfx fold run=last dataset=partitioned dataset.path=parts to=lists.parquet engine=ray engine.workers=2",
 )
 COMPOSED = ("dataset", "engine")
+FLAGS = {"--config-dir DIR": "Find presets in DIR too."}
 
 
 def main(arguments: list[str]) -> int:
     """Write the lists; return the exit status."""
     if args.wants_help(arguments):
-        args.print_help(COMMAND, "the best items for many new users; what they rated is left out.", OPTIONS, EXAMPLES)
+        what = "the best items for many new users; what they rated is left out."
+        args.print_help(COMMAND, what, OPTIONS, EXAMPLES, flags=FLAGS)
         return 0
-    settings = [one for one in arguments if one.startswith(tuple(f"{name}." for name in COMPOSED))]
-    given = args.parse(COMMAND, OPTIONS, [one for one in arguments if one not in settings])
+    parser = FlagParser(prog=COMMAND, add_help=False, allow_abbrev=False)
+    parser.add_argument("--config-dir")
+    flags, words = parser.parse_known_args(arguments)
+    settings = [one for one in words if one.startswith(tuple(f"{name}." for name in COMPOSED))]
+    given = args.parse(COMMAND, OPTIONS, [one for one in words if one not in settings])
     to, unknown = Path(given["to"]).expanduser().absolute(), given["unknown_items"]
     if to.suffix not in SUFFIXES:
         raise ConfigError(f"{COMMAND}: to={given['to']} is neither a .csv nor a .parquet file.", "Name one.")
@@ -64,7 +69,8 @@ def main(arguments: list[str]) -> int:
     model = run.model
     if not isinstance(model, FactorModel):
         raise ModelError(f"{model.name} has no rows of users to fold in.", "Try als, bias, bpr or genre_als.")
-    plan = compose.build(compose.compose([*(f"{name}={given[name]}" for name in COMPOSED), *settings]))
+    chosen = [*(f"{name}={given[name]}" for name in COMPOSED), *settings]
+    plan = compose.build(compose.compose(chosen, flags.config_dir))
     k, bias_weight = model.checked_list(given["k"], given["bias_weight"])
     wanted = Wanted(k, bias_weight, model.allowed_items(given["min_ratings"], None))
     began = time.perf_counter()
@@ -98,7 +104,9 @@ def _told(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ConfigError(f"{COMMAND}: to={path} cannot be written: {error.strerror}.") from error
+        raise ConfigError(
+            f"{COMMAND}: to={path} cannot be written: {error.strerror}.", "Make room, or choose another: to=FILE."
+        ) from error
 
 
 def _write(frame: pd.DataFrame, path: Path) -> None:

@@ -6,15 +6,14 @@ from __future__ import annotations
 def dealt(n_blocks: int, n_workers: int) -> list[range]:
     """Deal consecutive blocks to tasks, the largest first.
 
-    In each round every worker gets its share of three quarters of what is left, at least one block, so that a slow
-    worker holds up the others by no more than the last of them. It is the factoring of Hummel, Schonberg and Flynn
-    (1992, "Factoring: a method for scheduling parallel loops") with larger first rounds, since a task has a price of
-    its own.
+    In each round every worker gets its share of half of what is left, at least one block, so that a slow worker holds
+    up the others by no more than the last of them: the factoring of Hummel, Schonberg and Flynn (1992, "Factoring: a
+    method for scheduling parallel loops").
     """
     tasks: list[range] = []
     start = 0
     while start < n_blocks:
-        size = max(1, (n_blocks - start) * 3 // (4 * n_workers))
+        size = max(1, (n_blocks - start) // (2 * n_workers))
         for _ in range(n_workers):
             stop = min(start + size, n_blocks)
             if start < stop:

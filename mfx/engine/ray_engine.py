@@ -222,11 +222,11 @@ class RayEngine(LocalEngine):
 
     def _layouts(self, train: Any) -> tuple[Any, Any]:
         """Have both sides in the object store, in blocks."""
-        from mfx.engine.ray_rows import RayRows, Tables
+        from mfx.engine.ray_rows import RayRows
         from mfx.engine.ray_tasks import put
         from mfx.solver.elsewhere import block_bounds, block_of
 
-        shared = (self.workers, self._times, Tables())
+        shared = (self.workers, self._times)
         if not isinstance(train, Ratings):
             from mfx.engine import ray_parts
 

@@ -16,9 +16,7 @@ from mfx.interfaces import AnyArray, FloatArray
 
 if TYPE_CHECKING:
     from mfx.solver.elsewhere import BlockTask
-
-_latest: dict[str, Any] = {}
-"""The tables of the update under way, by its key: all blocks of an update share them, so no others are kept."""
+    from mfx.solver.packed import PackedTable
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,9 +41,7 @@ class Done:
 
 def update_blocks(
     blocks: Sequence[tuple[AnyArray, AnyArray, AnyArray]],
-    fetch: Callable[[], Sequence[FloatArray]],
-    key: str,
-    offset: float,
+    fetch: Callable[[], PackedTable],
     tasks: Sequence[BlockTask],
 ) -> Done:
     """Do a task to each of some blocks of rows, on one thread.
@@ -55,29 +51,20 @@ def update_blocks(
     blocks : sequence of tuple of array
         ``indptr``, ``indices`` and ``values`` of the rows of each.
     fetch : callable
-        Gets the other side's table and, where rows start from those that are there, that of their own side.
-    key : str
-        That of the update: another key is other tables.
-    offset : float
-        Constant part of every prediction.
+        Gets the other side's table.
     tasks : sequence of BlockTask
         What to do to each.
     """
     import numba
 
     from mfx.solver.layout import SparseRows
-    from mfx.solver.packed import PackedTable
 
     numba.set_num_threads(1)
     begin = time.perf_counter()
-    if key not in _latest:
-        other, *own = map(writable, fetch())
-        _latest.clear()
-        _latest[key] = PackedTable.of(other, offset), (own[0] if own else None)
+    other = writable(fetch())
     fetched = time.perf_counter()
-    tables = _latest[key]
     pairs = zip(blocks, tasks, strict=True)
-    found = [writable(task)(SparseRows(*map(writable, block)), *tables) for block, task in pairs]
+    found = [writable(task)(SparseRows(*map(writable, block)), other) for block, task in pairs]
     return Done(found, worker_number(), fetched - begin, time.perf_counter() - fetched)
 
 

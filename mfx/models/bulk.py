@@ -132,8 +132,8 @@ def known_items(model: FactorModel, item_ids: AnyArray, counts: AnyArray, *, dro
     unknown = (index < 0) & (counts > 0)
     if unknown.any() and not drop:
         raise ModelError(
-            f"{int(counts[unknown].sum()):,} ratings are of {np.count_nonzero(unknown):,} items that this "
-            f"{model.name} does not know, the first is {item_ids[unknown][0]}.",
+            f"This {model.name} does not know {np.count_nonzero(unknown):,} of the rated items, the first is "
+            f"{item_ids[unknown][0]} (ratings of such items: {int(counts[unknown].sum()):,}).",
             "unknown_items=drop leaves them out.",
         )
     return index

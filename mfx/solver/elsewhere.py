@@ -1,8 +1,10 @@
 """Rows that lie in blocks with other processes: an update is one pure function on every block.
 
 The unit of work is a block of rows, the other side's table and what of the settings belongs to the block's rows. What
-moves is that table, once for all blocks, and each block's solved rows back; the blocks stay where they are. Blocks
-depend on the data only, so results do not depend on how many processes there are or which of them solves what.
+moves is that table, once for all blocks, and each block's solved rows back; the blocks stay where they are. The table
+is packed before it moves: processes of one machine that packed it each for themselves would keep copies of it from
+staying in the cache that they share. Blocks depend on the data only, so results do not depend on how many processes
+there are or which of them solves what.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import numpy as np
 
 from mfx.interfaces import FloatArray, PointerArray
 from mfx.solver.layout import SparseRows, balanced_blocks
+from mfx.solver.packed import PackedTable
 
 FEWEST_BLOCKS = 16
 """Even of few ratings, so that a slow process does not hold up the others."""
@@ -31,24 +34,20 @@ class BlockTask:
     ----------
     function : callable
         A function of `mfx.solver.least_squares` with the parameters ``(rows, other, out, **settings)``.
-    start, stop : int
-        The block's rows.
     settings : mapping of str to object
         Further arguments, cut down to the block's rows.
+    begin : float32 array or None
+        The rows that the function starts from; None if it overwrites them.
     """
 
     function: Callable[..., Any]
-    start: int
-    stop: int
     settings: Mapping[str, Any] = field(default_factory=dict)
+    begin: FloatArray | None = None
 
-    def __call__(self, rows: SparseRows, other: Any, own: FloatArray | None) -> tuple[FloatArray, Any]:
-        """Return the block's new rows, and what the function returned.
-
-        `own` is the whole table of this side, whose rows the function starts from; None if it overwrites them.
-        """
+    def __call__(self, rows: SparseRows, other: PackedTable) -> tuple[FloatArray, Any]:
+        """Return the block's new rows, and what the function returned."""
         shape = (rows.n_rows, other.shape[1])
-        out = np.empty(shape, dtype=np.float32) if own is None else np.array(own[self.start : self.stop])
+        out = np.empty(shape, dtype=np.float32) if self.begin is None else np.array(self.begin)
         return out, self.function(rows, other, out, **self.settings)
 
 
@@ -73,21 +72,15 @@ class RowsElsewhere(abc.ABC):
         return self.counts.size
 
     @abc.abstractmethod
-    def each(
-        self, other: FloatArray, own: FloatArray | None, offset: float, tasks: Sequence[BlockTask]
-    ) -> Iterator[tuple[int, Any]]:
-        """Do task b to block b with the other side's table, packed with the offset; yield results as they arrive.
+    def each(self, other: PackedTable, tasks: Sequence[BlockTask]) -> Iterator[tuple[int, Any]]:
+        """Do task b to block b with the other side's table; yield results as they arrive.
 
         Parameters
         ----------
-        other : float32 array
+        other : PackedTable
             The other side's table.
-        own : float32 array or None
-            This side's table, where tasks start from its rows. Rows that were yielded may be written into it.
-        offset : float
-            Constant part of every prediction.
         tasks : sequence of BlockTask
-            One a block.
+            One a block. The rows that a task begins with may be overwritten once its result was yielded.
 
         Yields
         ------
@@ -100,10 +93,9 @@ class RowsElsewhere(abc.ABC):
     def run(
         self,
         function: Callable[..., Any],
-        other: FloatArray,
+        other: PackedTable,
         out: FloatArray,
         *,
-        offset: float,
         starts: bool = False,
         by_row: Mapping[str, Any],
         shared: Mapping[str, Any],
@@ -114,8 +106,6 @@ class RowsElsewhere(abc.ABC):
         ----------
         function, other, out
             See `BlockTask`.
-        offset : float
-            Constant part of every prediction.
         starts : bool
             Whether the rows that are in `out` are where the function starts.
         by_row : mapping of str to array or object
@@ -132,9 +122,9 @@ class RowsElsewhere(abc.ABC):
         tasks = []
         for start, stop in itertools.pairwise(self.bounds.tolist()):
             own = {name: _of_rows(value, start, stop) for name, value in by_row.items() if value is not None}
-            tasks.append(BlockTask(function, start, stop, {**shared, **own}))
+            tasks.append(BlockTask(function, {**shared, **own}, out[start:stop] if starts else None))
         found: list[Any] = [None] * len(tasks)
-        for block, (rows, result) in self.each(other, out if starts else None, offset, tasks):
+        for block, (rows, result) in self.each(other, tasks):
             out[self.bounds[block] : self.bounds[block + 1]] = rows
             found[block] = result
         return found

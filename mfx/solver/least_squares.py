@@ -297,7 +297,7 @@ def solve_rows_and_accumulate(
     if isinstance(rows, RowsElsewhere):
         by_row = {"profiles": profiles, "prior": prior}
         shared = {"ridge": ridge, "offset": offset, "n_partial": 1}
-        found = rows.run(solve_rows_and_accumulate, _table(other), out, offset=offset, by_row=by_row, shared=shared)
+        found = rows.run(solve_rows_and_accumulate, _packed(other, offset), out, by_row=by_row, shared=shared)
         return np.concatenate([minima for minima, _ in found]), sum(partial for _, partial in found)
     size = profiles.n_features * other.shape[1]
     # Partial sums bound the memory and fix the order of addition, whatever the number of threads.
@@ -367,14 +367,15 @@ def _solve_elsewhere(
         raise ValueError("Confidences belong to entries, and those of rows elsewhere lie with their blocks.")
     shared |= {"ridge": ridge, "offset": offset}
     starts = function is descend_rows
-    found = rows.run(function, _table(other), out, offset=offset, starts=starts, by_row=by_row, shared=shared)
+    found = rows.run(function, _packed(other, offset), out, starts=starts, by_row=by_row, shared=shared)
     return np.concatenate(found)
 
 
-def _table(other: FloatArray | PackedTable) -> FloatArray:
-    if isinstance(other, PackedTable):
-        raise ValueError("Rows elsewhere want the table itself: it is packed where they are.")
-    return other
+def _packed(other: FloatArray | PackedTable, offset: float) -> PackedTable:
+    packed = other if isinstance(other, PackedTable) else PackedTable.of(other, offset)
+    if packed.offset != offset:
+        raise ValueError(f"The table was packed with offset {packed.offset}, not {offset}.")
+    return packed
 
 
 def _blocks(rows: SparseRows, other: FloatArray | PackedTable) -> PointerArray:
@@ -414,9 +415,7 @@ def _problem(
         if scales is not None:
             raise ValueError("A ridge per count has scales of its own, so no others can be given.")
         scales = np.maximum(rows.counts, 1).astype(np.float32)
-    packed = other if isinstance(other, PackedTable) else PackedTable.of(other, offset)
-    if packed.offset != offset:
-        raise ValueError(f"The table was packed with offset {packed.offset}, not {offset}.")
+    packed = _packed(other, offset)
     return (
         rows.indptr,
         rows.indices,

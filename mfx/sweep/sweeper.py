@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import shutil
@@ -70,7 +71,8 @@ def sweep(
     try:
         tracked = TrackedSweep(made.trial_plan.tracker, _parent(made), study)
         try:
-            outcome = _Sweep(made, study, tracked, launcher, config.hydra.launcher).run()
+            with _engine(made, config.hydra.launcher):
+                outcome = _Sweep(made, study, tracked, launcher, config.hydra.launcher).run()
         except BaseException as error:
             try:
                 tracked.close("FAILED" if isinstance(error, Exception) else "KILLED")
@@ -94,6 +96,14 @@ def _tell_kept(study: Study) -> None:
     ended = sum(1 for _ in study.folder.glob(f"trials/*/{RESULT_FILE}"))
     if ended:
         log.warning("%d trials are kept in %s: the same command goes on from there.", ended, study.folder)
+
+
+def _engine(made: SweepPlan, launcher: Any) -> contextlib.AbstractContextManager[None]:
+    """Have the engine at work for all trials, if they are done in this process and share it."""
+    searched = any(one.name.partition(".")[0] == "engine" for one in made.space)
+    if searched or launcher["_target_"] != launchers.BASIC:
+        return contextlib.nullcontext()
+    return made.trial_plan.engine.working()
 
 
 def _parent(made: SweepPlan) -> RunInfo:

@@ -3,7 +3,8 @@
 Two network namespaces on this machine, joined by a bridge, are separate hosts to each other: each has its own address
 and runs its own node of one Ray cluster with one worker and its own object store. A data set is partitioned, and `mfx`
 run in one of them: while the other host joins; on both hosts; with a worker of the other host killed (-9) in the middle
-of the fit; with the driver killed, and then `resume=true`. Each run must come to the numbers of `engine=local`.
+of the fit; with the driver killed, and then `resume=true`; and with a worker of either host killed at moments drawn at
+random from the start of the command to its end (``--kills``). Each run must come to the numbers of `engine=local`.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ import argparse
 import contextlib
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -116,15 +119,34 @@ def epochs_done(folder: Path) -> int:
 
 
 def worker_on(node: int, run: subprocess.Popen[str]) -> int:
-    """Wait for a worker on a host to be at work, and return its process."""
-    wanted = Path(f"/var/run/netns/{HOSTS[node]}").stat().st_ino
+    """Wait for a worker on a host to solve rows, and return its process."""
     while run.poll() is None:
-        for path in Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError):
-                at_work = (path / "cmdline").read_bytes().startswith((b"ray::_update", b"ray::_step"))
-                if at_work and (path / "ns/net").stat().st_ino == wanted:
-                    return int(path.name)
+        for process, task in at_work(node):
+            if task in ("_update", "_step"):
+                return process
     raise SystemExit("No worker of the other host was at work.")
+
+
+def at_work(node: int) -> Iterator[tuple[int, str]]:
+    """Find the workers on a host that have a task: their processes, and its name."""
+    wanted = Path(f"/var/run/netns/{HOSTS[node]}").stat().st_ino
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            title = (path / "cmdline").read_bytes().partition(b"\0")[0].decode()
+            if title.startswith("ray::_") and (path / "ns/net").stat().st_ino == wanted:
+                yield int(path.name), title.removeprefix("ray::").partition("(")[0].strip()
+
+
+def kill_any(rng: random.Random, seconds: float, run: subprocess.Popen[str]) -> str | None:
+    """Kill a worker at a moment of the next seconds; return its task, None if none was at work any more."""
+    time.sleep(rng.uniform(0.0, seconds))
+    while run.poll() is None:
+        for node in rng.sample(range(len(HOSTS)), len(HOSTS)):
+            for process, task in at_work(node):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
+                    return task
+    return None
 
 
 def wait_for_epoch(folder: Path, epoch: int, run: subprocess.Popen[str]) -> None:
@@ -147,6 +169,8 @@ def main() -> None:
     parser.add_argument("--preset", default="ml_1m", help="of dataset=synthetic")
     parser.add_argument("--model", default="als")
     parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--kills", type=int, default=10, help="of workers, at random moments")
+    parser.add_argument("--seed", type=int, default=1, help="of those moments")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="mfx-two-hosts-"))
     data = ["dataset=partitioned", f"dataset.path={folder / 'parts'}"]
@@ -199,6 +223,23 @@ def main() -> None:
             print(
                 f"driver killed, {kept} epochs kept; the rest took {took:.1f} s, metrics apart by "
                 f"{apart(expected, again):.1e}",
+                flush=True,
+            )
+
+            rng = random.Random(options.seed)
+            hit, slowest, worst = [], 0.0, 0.0
+            for _ in range(options.kills):
+                begin = time.perf_counter()
+                run = mfx(folder, *there, host=HOSTS[0])
+                task = kill_any(rng, calm, run)
+                worst = max(worst, apart(expected, numbers(run)))
+                if task is not None:
+                    hit.append(task)
+                    slowest = max(slowest, time.perf_counter() - begin)
+            tasks = ", ".join(f"{count} in {name}" for name, count in sorted(Counter(hit).items()))
+            print(
+                f"{len(hit)} of {options.kills} runs had a worker killed ({tasks}): {slowest - calm:+.1f} s at most, "
+                f"metrics apart by {worst:.1e}",
                 flush=True,
             )
     except SystemExit:

@@ -119,5 +119,11 @@ COMMANDS = (
     Command("mfx report", ("report", "one", "two"), _page, files(1, 8)),
     Command("mfx explain", ("explain", "run=one", "what=polarising", "min_ratings=1"), _json(_plain), files(1, 3)),
     Command("mfx recommend", ("recommend", "run=one", "user=1"), _json(_plain), (BEFORE,), writes=False),
+    Command(
+        "mfx fold",
+        ("fold", "run=one", "dataset=table", "dataset.path=ratings.csv", "to=lists.csv", "k=3"),
+        lambda folder, printed: (folder / "lists.csv").read_text(encoding="utf-8"),
+        files(1),
+    ),
     Command("mfx new plugin", ("new", "plugin", "mine"), _package, files(1, 3), as_json=False),
 )

@@ -44,10 +44,22 @@ def test_unknown_items_are_left_out_only_on_demand(new, capsys):
     words = ["fold", "run=demo_als", f"to={folder / 'lists.csv'}", *settings]
     assert main(words) == 1
     told = capsys.readouterr()
-    assert "1 ratings are of 1 items that this als does not know, the first is 999999999" in told.err
+    assert "This als does not know 1 of the rated items, the first is 999999999 (ratings of such items: 1)" in told.err
     assert not (folder / "lists.csv").exists()
     assert main([*words, "unknown_items=drop"]) == 0
     assert "2 new users from 4 ratings (1 of items" in capsys.readouterr().out
+
+
+def test_data_sets_may_be_presets_of_ones_own(new, capsys):
+    folder, _ = new
+    (folder / "presets" / "dataset").mkdir(parents=True)
+    path = f"path: {folder / 'new.csv'}"
+    (folder / "presets" / "dataset" / "new.yaml").write_text(f"defaults: [table]\n{path}\ntimestamp_column: null\n")
+    words = ["fold", "run=demo_als", "dataset=new", f"to={folder / 'lists.csv'}"]
+    assert main([*words, "--config-dir", str(folder / "presets")]) == 0
+    assert "2 new users from 3 ratings" in capsys.readouterr().out
+    assert main(words) == 2
+    assert "no dataset called 'new'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -59,10 +71,12 @@ def test_unknown_items_are_left_out_only_on_demand(new, capsys):
         (["run=demo_als", "dataset=table", "to=a.txt"], "neither a .csv nor a .parquet"),
         (["run=demo_als", "dataset=table", "to=a.csv", "k=0"], "at least 1"),
         (["run=demo_als", "dataset=table", "to=a.csv", "unknown_items=keep"], "neither refuse nor drop"),
-        (["run=demo_als", "dataset=table", "to=/dev/null/a.csv"], "cannot be written"),
+        (["run=demo_als", "dataset=table", "to=/dev/null/a.csv"], "Make room, or choose another: to=FILE."),
         (["run=demo_als", "dataset=tabel", "to=a.csv"], "Did you mean 'table'?"),
         (["run=demo_als", "dataset=table", "to=a.csv", "engine=rye"], "Did you mean 'ray'?"),
         (["run=demo_als", "dataset=table", "to=a.csv", "model=als"], "does not know 'model'"),
+        (["run=demo_als", "dataset=table", "to=a.csv", "--config-dir"], "expected one argument"),
+        (["run=demo_als", "dataset=table", "to=a.csv", "--config-dir=nowhere"], "no folder"),
     ],
 )
 @pytest.mark.usefixtures("in_demo")

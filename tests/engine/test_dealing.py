@@ -1,11 +1,10 @@
-"""What is dealt to workers: blocks in few tasks, and tables that are sent once."""
+"""How blocks are dealt to workers: in few tasks, the last ones small."""
 
+import heapq
 import itertools
 
-import numpy as np
 import pytest
 
-from mfx.engine import ray_rows
 from mfx.engine.dealing import dealt
 
 
@@ -21,21 +20,17 @@ def test_every_block_is_in_one_task_and_the_last_tasks_are_small(n_blocks, n_wor
     assert sizes[0] <= max(1, n_blocks / n_workers)
 
 
-def test_two_workers_do_sixteen_blocks_in_six_tasks():
-    assert [len(task) for task in dealt(16, 2)] == [6, 6, 1, 1, 1, 1]
+def test_two_workers_do_sixteen_blocks_in_eight_tasks():
+    assert [len(task) for task in dealt(16, 2)] == [4, 4, 2, 2, 1, 1, 1, 1]
 
 
-def test_a_table_that_was_sent_is_not_sent_again_unless_a_bit_of_it_has_changed(monkeypatch):
-    sent = []
-    monkeypatch.setattr(ray_rows, "put", lambda table: sent.append(table.copy()) or len(sent) - 1)
-    monkeypatch.setattr(ray_rows, "get", lambda reference: sent[reference])
-    tables, users, items = ray_rows.Tables(), np.zeros((4, 3), np.float32), np.ones((5, 3), np.float32)
-    assert tables.send_once(items) == 0
-    assert tables.send(users) == 1
-    assert tables.send_once(items) == 0
-    items[2, 1] = 7.0
-    assert tables.send_once(items) == 2
-    users[0, 0] = -0.0
-    assert tables.send_once(users) == 3
-    assert tables.send(users) == 4
-    np.testing.assert_array_equal(sent[2], items)
+@pytest.mark.parametrize("n_workers", [2, 4, 8])
+@pytest.mark.parametrize(("slowness", "longer"), [(2, 1.2), (4, 1.9)])
+def test_a_slow_worker_does_not_hold_up_the_others(n_workers, slowness, longer):
+    free = [(0.0, worker) for worker in range(n_workers)]  # who is free when; the first one is slow
+    n_blocks = 8 * n_workers
+    for task in dealt(n_blocks, n_workers):
+        when, worker = heapq.heappop(free)
+        heapq.heappush(free, (when + len(task) * (slowness if worker == 0 else 1), worker))
+    together = n_blocks / (n_workers - 1 + 1 / slowness)
+    assert max(when for when, _ in free) <= longer * together

@@ -19,6 +19,7 @@ from mfx.engine.ray_engine import EngineError, RayEngine
 from mfx.models.layouts import layouts
 from mfx.solver import Ridge, solve_rows
 from mfx.solver.grid import default_blocks
+from mfx.solver.packed import PackedTable
 from mfx.testing import planted_ratings
 
 ray = pytest.importorskip("ray", reason="engine=ray needs the package ray")
@@ -72,7 +73,7 @@ def test_a_worker_that_is_killed_costs_its_blocks_and_no_more(tmp_path):
     ridge = Ridge(2.0, 3.0)
     rows, _ = RayEngine(blocks=6)._layouts(train)
     shared = {"ridge": ridge, "offset": 0.5, "marker": str(marker)}
-    minima = rows.run(dying_solve, other, found, offset=0.5, by_row={}, shared=shared)
+    minima = rows.run(dying_solve, PackedTable.of(other, 0.5), found, by_row={}, shared=shared)
     assert marker.exists()
     np.testing.assert_array_equal(np.concatenate(minima), solve_rows(by_user, other, expected, ridge, offset=0.5))
     np.testing.assert_array_equal(found, expected)

@@ -6,14 +6,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mfx.engine import ray_rows
 from mfx.engine.dealing import dealt
+from mfx.engine.times import Times
 from mfx.engine.worker import update_blocks, writable
 from mfx.models.als import ALS
 from mfx.models.bias import Bias
 from mfx.models.genre_als import GenreALS
 from mfx.models.layouts import layouts
 from mfx.solver.elsewhere import BlockTask, RowsElsewhere, block_bounds, block_of
-from mfx.solver.least_squares import Prior, solve_rows
+from mfx.solver.least_squares import Prior, Ridge, solve_rows
+from mfx.solver.packed import PackedTable
 from mfx.testing import planted_ratings
 
 MODELS = [
@@ -34,14 +37,12 @@ class Blocks(RowsElsewhere):
         super().__init__(rows.counts, bounds)
         blocks = [block_of(rows, a, b) for a, b in itertools.pairwise(bounds)]
         self.blocks = [tuple(map(frozen, (block.indptr, block.indices, block.values))) for block in blocks]
-        self.updates = 0
 
-    def each(self, other, own, offset, tasks):
-        self.updates += 1
-        key, tables = f"{id(self)}-{self.updates}", [frozen(table) for table in (other, own) if table is not None]
+    def each(self, other, tasks):
+        packed = replace(other, rows=frozen(other.rows), shifts=frozen(other.shifts))
         for part in reversed(dealt(len(tasks), 2)):
             some = slice(part.start, part.stop)
-            done = update_blocks(self.blocks[some], lambda: tables, key, offset, tasks[some])
+            done = update_blocks(self.blocks[some], lambda: packed, tasks[some])
             yield from zip(part, done.found, strict=True)
 
 
@@ -68,10 +69,31 @@ def test_fits_on_blocks_come_to_the_same_factors(model, n_blocks):
             np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.usefixtures("here")
+def test_an_update_sends_one_packed_table_and_workers_compute_on_that_very_memory(monkeypatch):
+    train, sent, seen = planted_ratings(), [], []
+    put = ray_rows.put
+    rows, _ = layouts(train)
+    blocks = [ray_rows.put(tuple(map(frozen, (rows.indptr, rows.indices, rows.values))))]
+    there = ray_rows.RayRows(rows.counts, np.array([0, rows.n_rows]), blocks, None, Times())
+    monkeypatch.setattr(ray_rows, "put", lambda value: sent.append(value) or put(value))
+
+    def looking(rows, other, out, ridge, offset):
+        seen.append(other)
+        return solve_rows(rows, other, out, ridge, offset=offset)
+
+    for starts in (False, True):
+        table, out = np.ones((train.n_items, 4), np.float32), np.ones((rows.n_rows, 4), np.float32)
+        shared = {"ridge": Ridge(2.0, 1.0), "offset": 3.0}
+        there.run(looking, PackedTable.of(table, 3.0), out, starts=starts, by_row={}, shared=shared)
+    assert [type(one) for one in sent] == [PackedTable, PackedTable]
+    assert all(np.shares_memory(one.rows, other.rows) for one, other in zip(sent, seen, strict=True))
+
+
 def test_shared_memory_looks_like_any_other_to_kernels():
     array = np.arange(6, dtype=np.float32)
     array.flags.writeable = False
-    task = BlockTask(solve_rows, 0, 2, {"prior": Prior(array.reshape(2, 3), array), "steps": 3})
+    task = BlockTask(solve_rows, {"prior": Prior(array.reshape(2, 3), array), "steps": 3})
     seen = writable(task)
     for view in (writable(array), seen.settings["prior"].centres, seen.settings["prior"].weights):
         assert view.flags.writeable

@@ -16,13 +16,12 @@ class Blocks(RowsElsewhere):
         super().__init__(rows.counts, block_bounds(rows.indptr, 16.0, n_blocks))
         self.rows = rows
 
-    def each(self, other, own, offset, tasks):
-        packed = PackedTable.of(other, offset)
+    def each(self, other, tasks):
         assert len(tasks) == self.bounds.size - 1
-        assert all((own is not None) == (task.function is descend_rows) for task in tasks), "rows move in vain"
+        assert all((task.begin is not None) == (task.function is descend_rows) for task in tasks), "rows move in vain"
         for number in range(len(tasks) - 1, -1, -1):
             rows = block_of(self.rows, *self.bounds[number : number + 2].tolist())
-            yield number, tasks[number](rows, packed, own)
+            yield number, tasks[number](rows, other)
 
 
 @pytest.fixture
@@ -103,12 +102,11 @@ def test_profiles_of_some_rows_are_those_of_their_features():
     assert np.all(np.diff(some.of_row[some.order]) >= 0)
 
 
-def test_confidences_and_packed_tables_are_refused_where_rows_are_elsewhere():
+def test_confidences_are_refused_where_rows_are_elsewhere_and_offsets_of_other_tables_everywhere():
     rows = SparseRows(np.array([0, 1]), np.zeros(1, np.int32), np.ones(1, np.float32))
     other, out = np.zeros((1, 3), np.float32), np.zeros((1, 3), np.float32)
     with pytest.raises(ValueError, match="Confidences"):
         solve_rows(Blocks(rows, 1), other, out, Ridge(1.0, 1.0), confidence=np.ones(1, np.float32))
-    with pytest.raises(ValueError, match="packed where they are"):
-        solve_rows(Blocks(rows, 1), PackedTable.of(other, 0.0), out, Ridge(1.0, 1.0))
-    with pytest.raises(ValueError, match="offset"):
-        solve_rows(rows, PackedTable.of(other, 0.5), out, Ridge(1.0, 1.0))
+    for matrix in (rows, Blocks(rows, 1)):
+        with pytest.raises(ValueError, match="offset"):
+            solve_rows(matrix, PackedTable.of(other, 0.5), out, Ridge(1.0, 1.0))

@@ -1,6 +1,9 @@
+import contextlib
+from types import SimpleNamespace
+
 import pytest
 
-from mfx.sweep import launchers
+from mfx.sweep import launchers, sweeper
 
 SLURM = "hydra_plugins.hydra_submitit_launcher.submitit_launcher.SlurmLauncher"
 LOCAL = "hydra_plugins.hydra_submitit_launcher.submitit_launcher.LocalLauncher"
@@ -29,3 +32,29 @@ def test_hydras_own_launcher_is_known_by_its_class():
     from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 
     assert f"{BasicLauncher.__module__}.{BasicLauncher.__qualname__}" == launchers.BASIC
+
+
+@pytest.mark.parametrize(
+    ("launcher", "searched", "shared"),
+    [
+        (launchers.BASIC, "model.reg", True),
+        (launchers.BASIC, "engine.workers", False),
+        (launchers.BASIC, "engine", False),
+        (JOBLIB, "model.reg", False),
+    ],
+)
+def test_an_engine_is_started_once_for_trials_that_share_it_and_this_process(launcher, searched, shared):
+    events = []
+
+    @contextlib.contextmanager
+    def working():
+        events.append("starts")
+        yield
+        events.append("ends")
+
+    made = SimpleNamespace(
+        space=[SimpleNamespace(name=searched)], trial_plan=SimpleNamespace(engine=SimpleNamespace(working=working))
+    )
+    with sweeper._engine(made, {"_target_": launcher}):
+        events.append("trials")
+    assert events == (["starts", "trials", "ends"] if shared else ["trials"])
