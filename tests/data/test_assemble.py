@@ -3,10 +3,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mfx.data.assemble import Policy, assemble, index_ids, years_of
-from mfx.data.raw import Facts, IdColumn, RawRatings
+from mfx.data import assemble as assembling
+from mfx.data.catalogue import years_of
+from mfx.data.ids import index_ids
+from mfx.data.raw import Facts, IdColumn, Origin, Policy, RawRatings
 from mfx.errors import DataError
 from mfx.interfaces import Ratings, RatingScale
+
+
+def assemble(raw, where, policy, items=None):
+    return assembling.assemble(raw, Origin(where, policy, items=items))
 
 
 def raw_of(rows, times=True):
