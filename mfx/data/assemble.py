@@ -26,7 +26,7 @@ def assemble(raw: RawRatings, origin: Origin) -> Ratings:
     Raises
     ------
     DataError
-        If pairs repeat and the policy refuses them, or the facts contradict themselves.
+        If pairs repeat and the source refuses them, or the facts contradict themselves.
     """
     user_ids, user_index = index_ids(raw.users, ids_of_facts(origin.users, raw.users.labels is None, "user"))
     raw.users = IdColumn(_NOTHING)
@@ -35,15 +35,15 @@ def assemble(raw: RawRatings, origin: Origin) -> Ratings:
     rows = Rows(user_index, item_index, raw.values, raw.timestamps)
     del user_index, item_index
     raw.values, raw.timestamps = np.empty(0, np.float32), None
-    policy, repeats = origin.policy, Repeats()
-    put_in_order(rows, range(user_ids.size), item_ids.size, raw.line, policy.duplicates, repeats)
-    repeats.settle(origin.where, raw.unit, rows.timestamps is not None, (user_ids, item_ids), policy)
+    repeats = Repeats()
+    put_in_order(rows, range(user_ids.size), item_ids.size, raw.line, origin.duplicates, repeats)
+    repeats.settle(origin, raw.unit, rows.timestamps is not None, (user_ids, item_ids))
     return Ratings(
         users=rows.users,
         items=rows.items,
         values=rows.values,
         timestamps=rows.timestamps,
         catalogue=catalogue_of(user_ids, item_ids, origin),
-        scale=policy.scale or RatingScale(float(rows.values.min()), float(rows.values.max())),
-        name=policy.name,
+        scale=origin.scale or RatingScale(float(rows.values.min()), float(rows.values.max())),
+        name=origin.name,
     )

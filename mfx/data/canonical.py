@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mfx.data.raw import Policy, log
+from mfx.data.raw import Origin, log
 from mfx.errors import DataError
 from mfx.interfaces import AnyArray, BoolArray, FloatArray, IndexArray, PointerArray
 
@@ -47,46 +47,46 @@ class Repeats:
     extra: int = 0
     first: tuple[int, int, int, int] | None = None
 
-    def settle(self, where: str, unit: str, timed: bool, ids: tuple[AnyArray, AnyArray], policy: Policy) -> None:
+    def settle(self, origin: Origin, unit: str, timed: bool, ids: tuple[AnyArray, AnyArray]) -> None:
         """Refuse repeated pairs, or report that they are merged; nothing where there are none.
 
         Parameters
         ----------
-        where, unit : str
-            The file, and what its lines are called.
+        origin : Origin
+            Says what happens to them; takes note of how many are merged.
+        unit : str
+            What lines of the file are called.
         timed : bool
             Whether there are timestamps.
         ids : tuple of array
             Raw ids of users and of items.
-        policy : Policy
-            What happens to them; takes note of how many are merged.
 
         Raises
         ------
         DataError
-            If there are such rows and the policy refuses them, or needs timestamps to choose one.
+            If there are such rows and the source refuses them, or needs timestamps to choose one.
         """
         if self.first is None:
             return
         one, other, user, item = self.first
         example = f"first: user {ids[0][user]}, item {ids[1][item]} on {unit}s {one} and {other}"
-        if policy.duplicates == "refuse":
+        if origin.duplicates == "refuse":
             raise DataError(
-                f"{where}: {self.extra} rows repeat a (user, item) pair; {example}.",
+                f"{origin.where}: {self.extra} rows repeat a (user, item) pair; {example}.",
                 "Remove them, or set dataset.duplicates to keep_last, keep_first or mean.",
             )
-        if not timed and policy.duplicates != "mean":
+        if not timed and origin.duplicates != "mean":
             raise DataError(
-                f"{where}: dataset.duplicates={policy.duplicates} needs timestamps to know which came last "
+                f"{origin.where}: dataset.duplicates={origin.duplicates} needs timestamps to know which came last "
                 f"({example}).",
                 "Use dataset.duplicates=mean, or name the timestamp column.",
             )
-        policy.dropped[f"repeated pair ({policy.duplicates})"] = self.extra
+        origin.dropped[f"repeated pair ({origin.duplicates})"] = self.extra
         log.warning(
             "%s: merged %d rows that repeat a (user, item) pair (%s); %s.",
-            where,
+            origin.where,
             self.extra,
-            policy.duplicates,
+            origin.duplicates,
             example,
         )
 
@@ -107,7 +107,7 @@ def put_in_order(
     line : callable
         Line of the file that a row came from; lines increase with rows.
     duplicates : str
-        As in `Policy`; where rows are refused, those that are left mean nothing.
+        As in `Origin`; where rows are refused, those that are left mean nothing.
     repeats : Repeats
         Counts what is merged.
     """

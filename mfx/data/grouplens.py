@@ -9,7 +9,7 @@ from typing import Any
 from mfx.data.base import FileDataset
 from mfx.data.checks import scale_of
 from mfx.data.pieces import Sink
-from mfx.data.raw import Origin, Policy
+from mfx.data.raw import Origin
 from mfx.data.sources import Source
 from mfx.errors import DataError
 from mfx.registry import register
@@ -95,7 +95,10 @@ class GroupLens(FileDataset):
         dropped.update(rejected.counts)
         return Origin(
             where,
-            Policy(self.duplicates, self._scale, self.label, dropped),
+            self.label,
+            self.duplicates,
+            self._scale,
+            dropped,
             items=layout.items(files),
             users=layout.users(files),
             tags=layout.tags(files) if self.tags else None,

@@ -71,29 +71,6 @@ class RawRatings:
 
 
 @dataclass
-class Policy:
-    """What happens to repeated pairs, and how the result is called.
-
-    Attributes
-    ----------
-    duplicates : {"refuse", "keep_last", "keep_first", "mean"}
-        Rows of one (user, item) pair: refuse them, keep the last or first by timestamp (of equal timestamps the
-        higher or lower rating), or keep one row with their mean rating and their last timestamp.
-    scale : RatingScale or None
-        Scale of the ratings; None for the smallest and largest of them.
-    name : str
-        Name of the data set.
-    dropped : dict of str to int
-        Filled with rows left out, by reason.
-    """
-
-    duplicates: str = "refuse"
-    scale: RatingScale | None = None
-    name: str = "ratings"
-    dropped: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass
 class Rejected:
     """Rows that cannot be used, counted by reason.
 
@@ -179,14 +156,21 @@ class Tags:
 
 @dataclass
 class Origin:
-    """What a source says besides its ratings.
+    """What a source says besides its ratings, and what becomes of them.
 
     Attributes
     ----------
     where : str
         The file of ratings, for messages.
-    policy : Policy
-        What happens to repeated pairs, and how the result is called.
+    name : str
+        Name of the data set.
+    duplicates : {"refuse", "keep_last", "keep_first", "mean"}
+        Rows of one (user, item) pair: refuse them, keep the last or first by timestamp (of equal timestamps the
+        higher or lower rating), or keep one row with their mean rating and their last timestamp.
+    scale : RatingScale or None
+        Scale of the ratings; None for the smallest and largest of them.
+    dropped : dict of str to int
+        Filled with rows left out, by reason.
     items, users : Facts or None
         What is known of items and users; those without ratings enter the catalogue too.
     tags : Tags or None
@@ -194,7 +178,10 @@ class Origin:
     """
 
     where: str
-    policy: Policy
+    name: str = "ratings"
+    duplicates: str = "refuse"
+    scale: RatingScale | None = None
+    dropped: dict[str, int] = field(default_factory=dict)
     items: Facts | None = None
     users: Facts | None = None
     tags: Tags | None = None

@@ -112,8 +112,8 @@ def _from_pieces(dataset: InPieces, writer: PartsWriter, n_parts: int, on_step: 
         values=np.empty(0, np.float32),
         timestamps=np.empty(0, np.int64) if spill.timed else None,
         catalogue=catalogue_of(*ids, origin),
-        scale=origin.policy.scale or RatingScale(written.low, written.high),
-        name=origin.policy.name,
+        scale=origin.scale or RatingScale(written.low, written.high),
+        name=origin.name,
     )
     return writer.finish(empty, bounds)
 
@@ -190,7 +190,6 @@ def _write(
 ) -> _Written:
     """Put part by part in order and write it, as long as no pair is to be refused."""
     origin, unit = source
-    policy = origin.policy
     written = _Written(Repeats(), np.zeros(ids[0].size, np.int64))
     timed = False
     for number, (start, stop) in enumerate(itertools.pairwise(bounds.tolist())):
@@ -200,14 +199,14 @@ def _write(
         del records
         lines, timed = columns.pop("line"), "timestamp" in columns
         rows = Rows(columns.pop("user"), columns.pop("item"), columns.pop("rating"), columns.pop("timestamp", None))
-        put_in_order(rows, range(start, stop), ids[1].size, lines.item, policy.duplicates, written.repeats)
+        put_in_order(rows, range(start, stop), ids[1].size, lines.item, origin.duplicates, written.repeats)
         written.counts[start:stop] = np.bincount(rows.users - start, minlength=stop - start)
         if rows.values.size:
             written.low = min(written.low, float(rows.values.min()))
             written.high = max(written.high, float(rows.values.max()))
-        if not (written.repeats.extra and policy.duplicates == "refuse"):
+        if not (written.repeats.extra and origin.duplicates == "refuse"):
             writer.add((rows.users, rows.items, rows.values, rows.timestamps))
-    written.repeats.settle(origin.where, unit, timed, ids, policy)
+    written.repeats.settle(origin, unit, timed, ids)
     return written
 
 

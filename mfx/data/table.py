@@ -12,7 +12,7 @@ from typing import IO, Any, cast
 from mfx.data.base import FileDataset
 from mfx.data.checks import scale_of
 from mfx.data.pieces import Sink
-from mfx.data.raw import Origin, Policy
+from mfx.data.raw import Origin
 from mfx.data.sources import file_stamp
 from mfx.errors import DataError, SettingError
 from mfx.registry import register
@@ -144,7 +144,7 @@ class Table(FileDataset):
                 self._separator,
                 self.genres_separator,
             )
-        return Origin(str(path), Policy(self.duplicates, self._scale, self.title, dropped), items=items)
+        return Origin(str(path), self.title, self.duplicates, self._scale, dropped, items=items)
 
     def _file(self, path: str | None, name: str) -> Path:
         if path is None:

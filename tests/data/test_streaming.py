@@ -24,7 +24,7 @@ from mfx.data.grouplens import GroupLens
 from mfx.data.partitioned import Partitioned
 from mfx.data.parts_writer import partition
 from mfx.data.pieces import Gathered
-from mfx.data.raw import IdColumn, Origin, Policy, RawRatings
+from mfx.data.raw import IdColumn, Origin, RawRatings
 from mfx.data.streaming import partition_dataset
 from mfx.data.table import Table
 from mfx.errors import DataError
@@ -326,7 +326,7 @@ class ThirdParty:
             sink.restart()
             for number, piece in enumerate(self._pieces[: None if attempt else 1]):
                 sink.add(piece(3 * number + 1))
-        return Origin("their server", Policy(name="theirs"))
+        return Origin("their server", "theirs")
 
     def load(self):
         raise AssertionError("it was loaded")
