@@ -35,7 +35,7 @@ def read_ratings(opener: Opener, layout: Layout, where: str, on_bad_rows: str, s
     on_bad_rows : {"refuse", "drop"}
         What happens to rows that cannot be used.
     sink : Sink
-        Takes the pieces, in the order of the file; none is larger than a block of the file.
+        Takes the pieces, in the order of the file; none has more than a block of it.
 
     Returns
     -------

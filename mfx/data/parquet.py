@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _LARGEST = np.uint64(2**63 - 1)
 _PIECE = 1 << 18
 """Rows of a piece."""
+_BUFFER = 1 << 20
+"""Bytes of a column that are read at once."""
 
 
 class _OtherThanIntegers(Exception):
@@ -30,7 +32,7 @@ def read_parquet(path: Path, layout: Layout, on_bad_rows: str, sink: Sink) -> Re
     """Read a Parquet file of ratings, piece by piece.
 
     Rows are counted from 1. Missing values are null; ids stored as floating point (as pandas does beside missing
-    ones) count as integers if they are whole. No piece is larger than a row group of the file.
+    ones) count as integers if they are whole.
 
     Raises
     ------
@@ -93,7 +95,8 @@ def _tables(path: Path, layout: Layout) -> Iterator[Any]:
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file:
+        # Unbuffered, Arrow reads columns of a row group whole; with its own buffers, the default, it keeps them all.
+        with pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER) as file:
             layout.check_columns(file.schema_arrow.names, str(path))
             batches = file.iter_batches(_PIECE, columns=list(layout.wanted))
             while (batch := next(batches, None)) is not None:

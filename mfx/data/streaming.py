@@ -2,7 +2,7 @@
 
 Pieces go to a scratch file while ids are gathered. When all ids are known, each rating goes to the scratch file of its
 part; then part by part is put in order and written. In memory are ids, facts, counts of users, and a piece or a part.
-On disk, a rating takes up to 60 bytes of scratch files, in the draft of the folder that is written.
+On disk, a rating takes 48 bytes of scratch files as a rule, 64 at the most, in the draft of what is written.
 """
 
 from __future__ import annotations

@@ -207,6 +207,29 @@ def test_what_readers_hand_on_is_never_more_than_a_piece(tmp_path):
     assert largest["gz"] == 3
 
 
+@pytest.mark.parametrize("row_group_size", [60_000, 600_000])
+def test_parquet_is_not_held_whatever_its_row_groups(row_group_size, tmp_path, monkeypatch):
+    monkeypatch.setattr(parquet, "_PIECE", 1 << 14)
+    monkeypatch.setattr(parquet, "_BUFFER", 1 << 16)
+    rng = np.random.default_rng(0)
+    numbers = rng.integers(0, 2**40, (2, 600_000))
+    table = pa.table({"user_id": numbers[0], "item_id": numbers[1], "rating": rng.random(600_000)})
+    pq.write_table(table, tmp_path / "r.parquet", row_group_size=row_group_size, use_dictionary=False)
+    del table
+    before, held = pa.total_allocated_bytes(), []
+
+    class Watching:
+        def restart(self):
+            pass
+
+        def add(self, piece):
+            held.append(pa.total_allocated_bytes() - before)
+
+    Table(path=str(tmp_path / "r.parquet"), timestamp_column=None).read_into(Watching(), {})
+    assert len(held) == 37
+    assert max(held) < 0.35 * (tmp_path / "r.parquet").stat().st_size
+
+
 def test_memory_grows_with_the_whole_but_not_with_the_stream(tmp_path, monkeypatch):
     monkeypatch.setattr(delimited, "_BLOCK", 1 << 16)
     monkeypatch.setattr(ids, "_FEW", 1 << 20)
