@@ -66,7 +66,7 @@ class Bar:
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
         with self._lock:
-            if self._timer.finished.is_set() and self._progress is None:
+            if not self._timer.finished.is_set():
                 columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TimeElapsedColumn())
                 self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
                 self._task = self._progress.add_task("", total=None)
