@@ -52,13 +52,20 @@ class PartsWriter:
         self._n_ratings = 0
 
     def __enter__(self) -> PartsWriter:
-        with self.writable():
-            self.scratch.mkdir(parents=True)
+        try:
+            with self.writable():
+                self.scratch.mkdir(parents=True)
+        except BaseException:
+            self._remove()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._remove()
+
+    def _remove(self) -> None:
         shutil.rmtree(self._draft, ignore_errors=True)
 
     @contextlib.contextmanager

@@ -441,6 +441,12 @@ class TestInterrupted:
             partition_dataset(table, target, 4, silent)
         assert list(target.parent.iterdir()) == []
 
+    def test_a_place_that_cannot_be(self, table, target):
+        target.write_text("a file")
+        with pytest.raises(DataError, match=r"parts/below cannot be written: Not a directory"):
+            partition_dataset(table, target / "below", 4, silent)
+        assert list(target.parent.iterdir()) == [target]
+
     def test_a_place_that_is_taken_is_told_before_anything_is_read(self, target):
         target.mkdir()
         with pytest.raises(DataError, match="exists already"):
