@@ -262,6 +262,19 @@ def test_merged_pairs_move_the_bounds_of_parts(duplicates, tmp_path):
         assert f"merged {extra} rows" in said[0]
 
 
+@pytest.mark.parametrize("block", [96, 1 << 20])
+def test_repeated_pairs_are_told_with_the_lines_of_the_file(block, tmp_path, monkeypatch):
+    monkeypatch.setattr(delimited, "_BLOCK", block)
+    frame = ratings_of(30, 20).sample(frac=1, random_state=1)
+    again = pd.concat([frame, frame.iloc[[250, 40, 41, 299] * 3].assign(rating=1.0)])
+    told, _ = both(lambda: Table(path=write(again.astype(str), "csv", tmp_path), cache=False))
+    user, item = frame.iloc[40][["user_id", "item_id"]].astype(int)
+    assert f"12 rows repeat a (user, item) pair; first: user {user}, item {item} on lines 42 and 303." in told
+    again = frame.assign(rating=[5.0] * 123 + [None] * 2 + [4.0] * 175)
+    told, _ = both(lambda: Table(path=write(again, "typed.parquet", tmp_path), cache=False))
+    assert "2 of 300 rows cannot be used (2 missing rating); first at row 124" in told
+
+
 def test_items_that_nobody_rated_and_ids_far_apart(tmp_path):
     frame = ratings_of(9, 8)
     frame["user_id"] = frame["user_id"] * 2**57
@@ -345,10 +358,11 @@ class ThirdParty:
         self._pieces = pieces
 
     def read_into(self, sink, dropped):
-        for attempt in range(2):
-            sink.restart()
-            for number, piece in enumerate(self._pieces[: None if attempt else 1]):
-                sink.add(piece(3 * number + 1))
+        sink.restart()
+        sink.add(piece_of([77, 3])(1))
+        sink.restart()
+        for number, piece in enumerate(self._pieces):
+            sink.add(piece(3 * number + 1))
         return Origin("their server", "theirs")
 
     def load(self):
