@@ -49,7 +49,7 @@ def _parser() -> FlagParser:
     parser = FlagParser(
         prog="mfx data",
         usage="mfx data partition [dataset=NAME] [dataset.SETTING=VALUE ...] to=DIR [parts=16] [options]",
-        description="Write a data set in parts, each a Parquet file with all ratings of some users. Ratings of files go "
+        description="Write a data set in parts, each a Parquet file with all ratings of some users. Those of files go "
         "to their parts piece by piece, so that nothing holds all of them.",
         epilog="Example: mfx data partition dataset=ml_32m to=parts_of_ml_32m parts=32",
         allow_abbrev=False,
