@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mfx import solver
+    from mfx.data.pieces import Sink
+    from mfx.data.raw import Facts, IdColumn, Origin, RawRatings, Tags
     from mfx.errors import (
         DataError,
         MetricError,
@@ -64,6 +66,14 @@ if TYPE_CHECKING:
     from mfx.split.audit import audit
 
 _DOOR = {
+    "mfx.data.pieces": ("Sink",),
+    "mfx.data.raw": (
+        "Facts",
+        "IdColumn",
+        "Origin",
+        "RawRatings",
+        "Tags",
+    ),
     "mfx.errors": (
         "DataError",
         "MFXError",
@@ -155,10 +165,12 @@ __all__ = [
     "Evaluation",
     "EvaluationSettings",
     "FactorModel",
+    "Facts",
     "Features",
     "FloatArray",
     "Folded",
     "GenreALS",
+    "IdColumn",
     "IndexArray",
     "LeastSquaresModel",
     "ListMetric",
@@ -169,6 +181,7 @@ __all__ = [
     "Model",
     "ModelError",
     "OnEpoch",
+    "Origin",
     "PluginError",
     "PointerArray",
     "Popularity",
@@ -176,15 +189,18 @@ __all__ = [
     "RatingOutcome",
     "RatingScale",
     "Ratings",
+    "RawRatings",
     "Recommender",
     "RelevanceMetric",
     "Relevant",
     "Result",
     "RunInfo",
     "SettingError",
+    "Sink",
     "Split",
     "SplitError",
     "Splitter",
+    "Tags",
     "TrackedRun",
     "Tracker",
     "TrackingError",

@@ -154,6 +154,33 @@ class RatingScale:
     high: float
 
 
+class Fingerprint:
+    """Digest of ratings that come in canonical order, all at once or part by part."""
+
+    def __init__(self) -> None:
+        self._columns: list[hashlib.blake2b] = []
+
+    def add(self, columns: PartColumns) -> None:
+        """Take the next ratings."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        held = [np.ascontiguousarray(column).data for column in columns if column is not None]
+        if not self._columns:
+            self._columns = [hashlib.blake2b(digest_size=16) for _ in held]
+        with ThreadPoolExecutor() as threads:  # hashing needs no interpreter lock
+            for _ in threads.map(hashlib.blake2b.update, self._columns, held):
+                pass
+
+    def of(self, catalogue: Catalogue) -> str:
+        """Return the digest of the ratings so far and of the raw ids that their indices mean."""
+        digests = [column.digest() for column in self._columns]
+        for ids in (catalogue.user_ids, catalogue.item_ids):
+            number = ids.dtype.kind in "iu"
+            buffer = np.ascontiguousarray(ids).data if number else memoryview("\0".join(ids).encode())
+            digests.append(hashlib.blake2b(buffer, digest_size=16).digest())
+        return hashlib.blake2b(b"".join(digests), digest_size=16).hexdigest()
+
+
 @dataclass(frozen=True, eq=False)
 class Ratings:
     """Ratings in canonical order: by user, item, timestamp and value, whatever the order of the input rows.
@@ -248,18 +275,9 @@ class Ratings:
     @functools.cached_property
     def fingerprint(self) -> str:
         """Hex digest of users, items, values, timestamps and raw ids: equal for equal ratings in any row order."""
-        from concurrent.futures import ThreadPoolExecutor
-
-        arrays: list[AnyArray] = [self.users, self.items, self.values]
-        if self.timestamps is not None:
-            arrays.append(self.timestamps)
-        buffers = [np.ascontiguousarray(array).data for array in arrays]
-        for ids in (self.catalogue.user_ids, self.catalogue.item_ids):
-            number = ids.dtype.kind in "iu"
-            buffers.append(np.ascontiguousarray(ids).data if number else memoryview("\0".join(ids).encode()))
-        with ThreadPoolExecutor() as threads:  # hashing needs no interpreter lock
-            digests = threads.map(lambda buffer: hashlib.blake2b(buffer, digest_size=16).digest(), buffers)
-        return hashlib.blake2b(b"".join(digests), digest_size=16).hexdigest()
+        fingerprint = Fingerprint()
+        fingerprint.add((self.users, self.items, self.values, self.timestamps))
+        return fingerprint.of(self.catalogue)
 
     def take(self, rows: NDArray[np.integer[Any]] | BoolArray) -> Ratings:
         """Return the chosen rows (a mask or distinct row numbers) as ratings over the same catalogue."""
@@ -387,7 +405,9 @@ def _timestamps(ratings: Ratings) -> PointerArray:
 class Dataset(Protocol):
     """A source of ratings.
 
-    One that is kept in parts may have a method ``parts()`` as well, for engines (see `mfx.data.partitioned.Parts`).
+    One that is kept in parts may have a method ``parts()`` as well, for engines (see `mfx.data.partitioned.Parts`). One
+    that can be read piece by piece may have ``read_into(sink, dropped)``, for ``mfx data partition`` (see
+    `mfx.data.pieces.InPieces`).
     """
 
     def load(self) -> Ratings:

@@ -24,17 +24,23 @@ def main(arguments: list[str]) -> int:
     if not text.isascii() or not text.isdigit() or int(text) < 1:
         raise ConfigError(f"mfx data partition: parts={text} is not a whole number from 1.")
     from mfx import compose
-    from mfx.data.partitioned import partition
+    from mfx.cli import progress
+    from mfx.data.streaming import partition_dataset
 
     folder = Path(own["to"]).expanduser().absolute()
     plan = compose.build(compose.compose(overrides, options.config_dir))
-    ratings = plan.dataset.load()
-    n_parts = partition(ratings, folder, int(text))
-    told = {"ratings": len(ratings), "users": ratings.n_users, "items": ratings.n_items, "parts": n_parts}
+    with progress.shown("partition") as bar:
+        parts = partition_dataset(plan.dataset, folder, int(text), bar.step if bar else lambda *_: None)
+    told = {
+        "ratings": parts.n_ratings,
+        "users": parts.empty.n_users,
+        "items": parts.empty.n_items,
+        "parts": len(parts),
+    }
     if options.json:
         print(json.dumps({**told, "folder": str(folder)}, indent=2))
     else:
-        print(f"{len(ratings):,} ratings of {ratings.n_users:,} users in {n_parts} parts: {folder}")
+        print(f"{parts.n_ratings:,} ratings of {parts.empty.n_users:,} users in {len(parts)} parts: {folder}")
         print(f"Fit on them: mfx dataset=partitioned dataset.path={folder} engine=ray")
     return 0
 
@@ -43,7 +49,8 @@ def _parser() -> FlagParser:
     parser = FlagParser(
         prog="mfx data",
         usage="mfx data partition [dataset=NAME] [dataset.SETTING=VALUE ...] to=DIR [parts=16] [options]",
-        description="Write a data set in parts, each a Parquet file with all ratings of some users.",
+        description="Write a data set in parts, each a Parquet file with all ratings of some users. Those of files go "
+        "to their parts piece by piece, so that nothing holds all of them.",
         epilog="Example: mfx data partition dataset=ml_32m to=parts_of_ml_32m parts=32",
         allow_abbrev=False,
     )

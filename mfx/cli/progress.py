@@ -8,25 +8,23 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mfx.experiment import Listener
-
 PATIENCE = 2.0
 
 
 @contextlib.contextmanager
-def shown(title: str) -> Iterator[Listener | None]:
-    """Show the progress of the run inside the block; gives nobody to tell where there is no terminal."""
+def shown(title: str) -> Iterator[Bar | None]:
+    """Show the progress of what is done inside the block; gives nobody to tell where there is no terminal."""
     if not sys.stderr.isatty():
         yield None
         return
-    bar = _Bar(title)
+    bar = Bar(title)
     try:
         yield bar
     finally:
         bar.stop()
 
 
-class _Bar:
+class Bar:
     """Appears two seconds after the start and vanishes at the end."""
 
     def __init__(self, title: str) -> None:
@@ -40,16 +38,23 @@ class _Bar:
         self._timer.start()
 
     def stage(self, name: str) -> None:
+        """Say which stage of a run begins."""
         self._update(name, 0, None)
+
+    def step(self, what: str, done: int, of: int | None) -> None:
+        """Say what is being done, and how far it is."""
+        self._update(what, done, of)
 
     def epoch(
         self, number: int, of: int | None, objective: str, value: float | None, spent: Mapping[str, float]
     ) -> None:
+        """Say which epoch is over, and what came of it."""
         stage = self._text.partition(" ")[0]
         now = "" if value is None else f" {objective} {value:.4f}"
         self._update(f"{stage} epoch {number}{now}{_speed(spent)}", number, of)
 
     def stop(self) -> None:
+        """Vanish."""
         self._timer.cancel()
         with self._lock:
             if self._progress is not None:
@@ -61,7 +66,7 @@ class _Bar:
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
         with self._lock:
-            if self._timer.finished.is_set() and self._progress is None:
+            if not self._timer.finished.is_set():
                 columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TimeElapsedColumn())
                 self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
                 self._task = self._progress.add_task("", total=None)

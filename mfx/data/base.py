@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mfx.data.cache import cache_path, read_cached, write_cached
-from mfx.data.raw import log
+from mfx.data.pieces import Gathered, Sink
+from mfx.data.raw import Origin, log
 from mfx.errors import mask
 from mfx.interfaces import Ratings
 from mfx.settings import Component, setting
@@ -84,3 +85,24 @@ class CachedDataset(Component):
 
     def _left_out(self) -> str:
         return ", ".join(f"{count} rows ({reason})" for reason, count in sorted(self.dropped_.items()))
+
+
+@dataclass(kw_only=True)
+class FileDataset(CachedDataset):
+    """Base of cached data sets whose files can be read piece by piece (see `mfx.data.pieces.InPieces`)."""
+
+    @abstractmethod
+    def read_into(self, sink: Sink, dropped: dict[str, int]) -> Origin:
+        """Read all ratings from the source into a sink; as `mfx.data.pieces.InPieces.read_into`.
+
+        It neither looks into the cache nor fills it. A cached copy would have to be checked as a whole, with masks as
+        long as its columns, and whether there is one should not decide how much memory is needed.
+        """
+
+    def read(self, dropped: dict[str, int]) -> Ratings:
+        """Read the ratings from the source."""
+        from mfx.data.assemble import assemble
+
+        gathered = Gathered()
+        origin = self.read_into(gathered, dropped)
+        return assemble(gathered.whole(), origin)

@@ -8,20 +8,24 @@ import numpy as np
 
 from mfx.data.fields import BadField, parse_id, parse_rating, parse_time
 from mfx.data.layout import Layout, Opener, id_kind, rows_of
+from mfx.data.pieces import Sink
 from mfx.data.raw import IdColumn, RawRatings, Rejected
 from mfx.errors import DataError
 
+_PIECE = 1 << 17
+"""Rows of a piece."""
+
 
 def read_carefully(
-    opener: Opener, layout: Layout, names: list[str], where: str, on_bad_rows: str
-) -> tuple[RawRatings, Rejected]:
+    opener: Opener, layout: Layout, names: list[str], where: str, on_bad_rows: str, sink: Sink
+) -> Rejected:
     """Read line by line, count what cannot be used, and settle it; as `mfx.data.delimited.read_ratings`."""
     at = [names.index(column) for column in layout.wanted]
-    users, items = (
-        _CarefulIds(_all_kind(opener, layout, place, setting))
+    integers = [
+        _all_kind(opener, layout, place, setting)
         for place, setting in ((at[0], layout.user_ids), (at[1], layout.item_ids))
-    )
-    values, times, lines, rejected, rows = array("f"), array("q"), array("q"), Rejected(), 0
+    ]
+    piece, rejected, rows, usable = _Piece(layout, integers), Rejected(), 0, 0
     with opener() as stream:
         lines_of_data = rows_of(stream, layout)
         if not layout.columns:
@@ -31,29 +35,24 @@ def read_carefully(
             try:
                 if len(row) != len(names):
                     raise BadField("wrong number of fields")
-                user = parse_id(row[at[0]], users.integer, "user id")
-                item = parse_id(row[at[1]], items.integer, "item id")
+                user = parse_id(row[at[0]], integers[0], "user id")
+                item = parse_id(row[at[1]], integers[1], "item id")
                 value = parse_rating(row[at[2]], layout.scale)
                 time = 0 if layout.timestamp is None else parse_time(row[at[3]], layout.unit)
             except BadField as problem:
                 rejected.add(str(problem), number, layout.separator.join(row))
                 continue
-            users.add(user)
-            items.add(item)
-            values.append(value)
-            times.append(time)
-            lines.append(number)
+            piece.add(user, item, value, time, number)
+            usable += 1
+            if len(piece) == _PIECE:
+                sink.add(piece.finished())
+                piece = _Piece(layout, integers)
     rejected.settle(where, rows, "line", on_bad_rows)
-    if not values:
+    if not usable:
         raise DataError(f"{where} holds no usable ratings.", "Check that it is the file you meant.")
-    raw = RawRatings(
-        users=users.column(),
-        items=items.column(),
-        values=np.array(values, dtype=np.float32),
-        timestamps=None if layout.timestamp is None else np.array(times, dtype=np.int64),
-        lines=np.array(lines, dtype=np.int64),
-    )
-    return raw, rejected
+    if len(piece):
+        sink.add(piece.finished())
+    return rejected
 
 
 def _all_kind(opener: Opener, layout: Layout, place: int, setting: str) -> bool:
@@ -66,6 +65,34 @@ def _all_kind(opener: Opener, layout: Layout, place: int, setting: str) -> bool:
             next(rows)
         present = (row[place] for _, row in rows if len(row) > place and row[place].strip())
         return all(id_kind("auto", field) == "integer" for field in present)
+
+
+class _Piece:
+    """Rows gathered one by one."""
+
+    def __init__(self, layout: Layout, integers: list[bool]) -> None:
+        self._timed = layout.timestamp is not None
+        self._users, self._items = (_CarefulIds(integer) for integer in integers)
+        self._values, self._times, self._lines = array("f"), array("q"), array("q")
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def add(self, user: int | str, item: int | str, value: float, time: int, line: int) -> None:
+        self._users.add(user)
+        self._items.add(item)
+        self._values.append(value)
+        self._times.append(time)
+        self._lines.append(line)
+
+    def finished(self) -> RawRatings:
+        return RawRatings(
+            users=self._users.column(),
+            items=self._items.column(),
+            values=np.array(self._values, dtype=np.float32),
+            timestamps=np.array(self._times, dtype=np.int64) if self._timed else None,
+            lines=np.array(self._lines, dtype=np.int64),
+        )
 
 
 class _CarefulIds:

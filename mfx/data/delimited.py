@@ -9,20 +9,20 @@ import numpy as np
 from mfx.data.careful import read_carefully
 from mfx.data.fields import LATEST, PER_SECOND
 from mfx.data.layout import Layout, Opener, id_kind, readable, rows_of
+from mfx.data.pieces import Sink
 from mfx.data.raw import IdColumn, RawRatings, Rejected
 from mfx.errors import DataError
 from mfx.interfaces import AnyArray, RatingScale
 
 _BLOCK = 8 << 20
-_NOTHING = np.empty(0, np.int32)
 
 
 class _NotClean(Exception):
     """The fast reader met something that the careful one has to look at."""
 
 
-def read_ratings(opener: Opener, layout: Layout, where: str, on_bad_rows: str) -> tuple[RawRatings, Rejected]:
-    """Read a file of ratings.
+def read_ratings(opener: Opener, layout: Layout, where: str, on_bad_rows: str, sink: Sink) -> Rejected:
+    """Read a file of ratings, piece by piece.
 
     Parameters
     ----------
@@ -34,11 +34,11 @@ def read_ratings(opener: Opener, layout: Layout, where: str, on_bad_rows: str) -
         Name of the file for messages.
     on_bad_rows : {"refuse", "drop"}
         What happens to rows that cannot be used.
+    sink : Sink
+        Takes the pieces, in the order of the file; none has more than a block of it.
 
     Returns
     -------
-    RawRatings
-        In the order of the file.
     Rejected
         Rows left out.
 
@@ -49,13 +49,16 @@ def read_ratings(opener: Opener, layout: Layout, where: str, on_bad_rows: str) -
     """
     names, sample = _names(opener, layout, where)
     for id_bits in (32, 64):  # most ids are short, and reading them so takes a quarter less time
+        sink.restart()
         try:
             with opener() as stream:
-                return _read_fast(stream, layout, names, sample, id_bits), Rejected()
+                _read_fast(stream, layout, names, sample, id_bits, sink)
+                return Rejected()
         except _NotClean:
             pass
+    sink.restart()
     with readable(where):
-        return read_carefully(opener, layout, names, where, on_bad_rows)
+        return read_carefully(opener, layout, names, where, on_bad_rows, sink)
 
 
 def _names(opener: Opener, layout: Layout, where: str) -> tuple[list[str], list[str]]:
@@ -72,7 +75,9 @@ def _names(opener: Opener, layout: Layout, where: str) -> tuple[list[str], list[
     return names, sample
 
 
-def _read_fast(stream: IO[bytes], layout: Layout, names: list[str], sample: list[str], id_bits: int) -> RawRatings:
+def _read_fast(
+    stream: IO[bytes], layout: Layout, names: list[str], sample: list[str], id_bits: int, sink: Sink
+) -> None:
     import pyarrow as pa
     import pyarrow.csv as pacsv
 
@@ -102,27 +107,38 @@ def _read_fast(stream: IO[bytes], layout: Layout, names: list[str], sample: list
                 column_types=types, include_columns=layout.wanted, null_values=[""], strings_can_be_null=True
             ),
         )
-        columns: list[_Growing] = [_Labels() if text.get(name) else _Growing() for name in layout.wanted]
+        first_line = line = 1 if layout.columns else 2
         for batch in batches:
-            for number, (column, values) in enumerate(zip(columns, batch.columns, strict=True)):
-                if values.null_count:
-                    raise _NotClean
-                if number == 2:
-                    _check_ratings(np.asarray(values), layout.scale)
-                column.add(_seconds(values, layout.unit) if number == 3 else values)
+            if batch.num_rows:
+                sink.add(_piece(batch, layout, line))
+                line += batch.num_rows
     except (pa.ArrowInvalid, UnicodeDecodeError) as error:
         raise _NotClean from error
-    done = [column.finish() for column in columns]
-    if not done[0].size or watched.hexadecimal:
+    if line == first_line or watched.hexadecimal:
         raise _NotClean
-    labels = [column.labels if isinstance(column, _Labels) else None for column in columns[:2]]
-    return RawRatings(
-        users=IdColumn(done[0], labels[0]),
-        items=IdColumn(done[1], labels[1]),
-        values=done[2],
-        timestamps=done[3].astype(np.int64, copy=False) if layout.timestamp is not None else None,
-        first_line=1 if layout.columns else 2,
+
+
+def _piece(batch: Any, layout: Layout, first_line: int) -> RawRatings:
+    import pyarrow as pa
+
+    if any(column.null_count for column in batch.columns):
+        raise _NotClean
+    users, items = (
+        _labelled(column) if pa.types.is_string(column.type) else IdColumn(np.asarray(column))
+        for column in batch.columns[:2]
     )
+    values = np.asarray(batch.columns[2])
+    _check_ratings(values, layout.scale)
+    times = None if layout.timestamp is None else _seconds(batch.columns[3], layout.unit)
+    return RawRatings(users, items, values, times, first_line=first_line)
+
+
+def _labelled(column: Any) -> IdColumn:
+    encoded = column.dictionary_encode()
+    labels = [label.strip() for label in encoded.dictionary.to_pylist()]
+    if "" in labels:
+        raise _NotClean
+    return IdColumn(np.asarray(encoded.indices), labels)
 
 
 def _check_ratings(values: AnyArray, scale: RatingScale | None) -> None:
@@ -140,48 +156,6 @@ def _seconds(values: Any, unit: str) -> AnyArray:
     if seconds.size and seconds.max() > LATEST:
         raise _NotClean
     return seconds
-
-
-class _Growing:
-    """A column that arrives in pieces, kept as narrow as its integers allow."""
-
-    def __init__(self) -> None:
-        self.pieces: list[AnyArray] = []
-
-    def add(self, values: Any) -> None:
-        piece = np.asarray(values)
-        if piece.dtype == np.int64 and piece.size and piece.min() >= -(2**31) and piece.max() < 2**31:
-            piece = piece.astype(np.int32)
-        self.pieces.append(piece)
-
-    def finish(self) -> AnyArray:
-        dtype = np.result_type(*self.pieces) if self.pieces else np.dtype(np.int32)
-        full = np.empty(sum(piece.size for piece in self.pieces), dtype)
-        at = 0
-        for number, piece in enumerate(self.pieces):
-            full[at : at + piece.size] = piece
-            at += piece.size
-            self.pieces[number] = _NOTHING  # a view would keep the piece alive
-        return full
-
-
-class _Labels(_Growing):
-    """A column of text, kept as positions in a list of its distinct values."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.codes: dict[str, int] = {}
-
-    @property
-    def labels(self) -> list[str]:
-        return list(self.codes)
-
-    def add(self, values: Any) -> None:
-        encoded = values.dictionary_encode()
-        code = [self.codes.setdefault(label.strip(), len(self.codes)) for label in encoded.dictionary.to_pylist()]
-        if "" in self.codes:
-            raise _NotClean
-        self.pieces.append(np.array(code, dtype=np.int32)[np.asarray(encoded.indices)])
 
 
 class _Watched:

@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mfx.data.assemble import Policy, assemble
-from mfx.data.base import CachedDataset
+from mfx.data.base import FileDataset
 from mfx.data.checks import scale_of
+from mfx.data.pieces import Sink
+from mfx.data.raw import Origin
 from mfx.data.sources import Source
 from mfx.errors import DataError
-from mfx.interfaces import Ratings
 from mfx.registry import register
 from mfx.settings import setting
 
 
 @register("dataset", "grouplens")
 @dataclass(kw_only=True)
-class GroupLens(CachedDataset):
+class GroupLens(FileDataset):
     """MovieLens ratings as GroupLens publishes them, from a zip, a folder, or their server.
 
     Reads the layouts of all years: ``u.data``/``u.item``/``u.user`` (100K), ``::`` files (1M, 10M) and CSV (20M,
@@ -83,21 +83,22 @@ class GroupLens(CachedDataset):
         names = ("label", "tags", "rating_min", "rating_max", "on_bad_rows", "duplicates")
         return {"source": source, **{name: getattr(self, name) for name in names}}
 
-    def read(self, dropped: dict[str, int]) -> Ratings:
-        """Read ratings, movies, tags and users from the files."""
+    def read_into(self, sink: Sink, dropped: dict[str, int]) -> Origin:
+        """Read ratings piece by piece, then movies, tags and users."""
         from mfx.data.delimited import read_ratings
         from mfx.data.movielens import layout_of
 
         files = self._files()
         layout = layout_of(files, self._scale)
         where = files.where(layout.ratings)
-        raw, rejected = read_ratings(lambda: files.open(layout.ratings), layout.columns, where, self.on_bad_rows)
+        rejected = read_ratings(lambda: files.open(layout.ratings), layout.columns, where, self.on_bad_rows, sink)
         dropped.update(rejected.counts)
-        policy = Policy(self.duplicates, self._scale, self.label, dropped)
-        return assemble(
-            raw,
+        return Origin(
             where,
-            policy,
+            self.label,
+            self.duplicates,
+            self._scale,
+            dropped,
             items=layout.items(files),
             users=layout.users(files),
             tags=layout.tags(files) if self.tags else None,

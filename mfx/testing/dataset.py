@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mfx.data.assemble import assemble
+from mfx.data.pieces import Gathered, InPieces
 from mfx.interfaces import Ratings
 from mfx.testing.component import ComponentContract, fresh, untouched_generators
 
@@ -49,6 +51,16 @@ class DatasetContract(ComponentContract):
         """A second `load`, and that of a second data set with the same settings, give the same rows."""
         assert component.load().fingerprint == ratings.fingerprint, "a second load gives other ratings"
         assert fresh(component).load().fingerprint == ratings.fingerprint, "the same settings give other ratings"
+
+    def test_reading_in_pieces_gives_the_same_ratings(self, component: Any, ratings: Ratings) -> None:
+        """What a data set with ``read_into`` hands on piece by piece makes the ratings that `load` returns."""
+        if not isinstance(component, InPieces):
+            pytest.skip("it is not read in pieces: it has no method read_into")
+        gathered = Gathered()
+        origin = component.read_into(gathered, {})
+        made = assemble(gathered.whole(), origin)
+        assert made.fingerprint == ratings.fingerprint, "the pieces make other ratings"
+        assert (made.scale, made.name) == (ratings.scale, ratings.name), "scale or name is another one"
 
     def test_loads_do_not_share_arrays(self, component: Any, ratings: Ratings) -> None:
         """Whoever writes to the ratings of one load does not change those of the next."""

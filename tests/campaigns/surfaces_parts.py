@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from surfaces import Surface, checked
 from surfaces_models import STRANGE
 
-from mfx.data.partitioned import Partitioned, digest_of, part_name, partition
+from mfx.data.partitioned import Partitioned, digest_of, part_name
+from mfx.data.parts_writer import partition
 from mfx.errors import MFXError
 from mfx.interfaces import Ratings
 from mfx.testing import planted_ratings

@@ -3,8 +3,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mfx.data.assemble import Policy, assemble, index_ids, years_of
-from mfx.data.raw import Facts, IdColumn, RawRatings
+from mfx.data.assemble import assemble
+from mfx.data.catalogue import years_of
+from mfx.data.ids import index_ids
+from mfx.data.raw import Facts, IdColumn, Origin, RawRatings
 from mfx.errors import DataError
 from mfx.interfaces import Ratings, RatingScale
 
@@ -34,7 +36,7 @@ def test_equals_from_columns_in_any_row_order(pairs, random):
     rows = [(u, i, v, t) for (u, i), (v, t) in pairs.items()]
     random.shuffle(rows)
     expected = Ratings.from_columns(*(np.array(column) for column in zip(*rows, strict=True)))
-    ratings = assemble(raw_of(rows), "file", Policy())
+    ratings = assemble(raw_of(rows), Origin("file"))
     assert ratings.fingerprint == expected.fingerprint
     assert ratings.scale == expected.scale
     for column in ("users", "items", "values", "timestamps"):
@@ -62,7 +64,7 @@ REPEATED = [(1, 1, 3.0, 20), (2, 2, 4.0, 5), (1, 1, 5.0, 30), (1, 1, 1.0, 10), (
 
 def test_repeated_pairs_are_refused_with_count_and_lines():
     with pytest.raises(DataError) as caught:
-        assemble(raw_of(REPEATED), "ratings.csv", Policy())
+        assemble(raw_of(REPEATED), Origin("ratings.csv"))
     assert caught.value.message == (
         "ratings.csv: 3 rows repeat a (user, item) pair; first: user 1, item 1 on lines 2 and 4."
     )
@@ -78,27 +80,27 @@ def test_repeated_pairs_are_refused_with_count_and_lines():
 )
 def test_repeated_pairs_merge_on_request_whatever_the_row_order(duplicates, values, times, caplog):
     for order in (range(6), reversed(range(6)), (3, 1, 5, 0, 2, 4)):
-        policy = Policy(duplicates=duplicates, scale=RatingScale(1, 5))
-        ratings = assemble(raw_of([REPEATED[k] for k in order]), "ratings.csv", policy)
+        origin = Origin("ratings.csv", duplicates=duplicates, scale=RatingScale(1, 5))
+        ratings = assemble(raw_of([REPEATED[k] for k in order]), origin)
         assert ratings.users.tolist() == [0, 1, 1]
         assert ratings.items.tolist() == [0, 0, 1]
         assert ratings.values.tolist() == values
         assert ratings.timestamps.tolist() == times
-        assert policy.dropped == {f"repeated pair ({duplicates})": 3}
+        assert origin.dropped == {f"repeated pair ({duplicates})": 3}
     assert "merged 3 rows" in caplog.text
 
 
 def test_last_needs_timestamps_but_mean_does_not():
     with pytest.raises(DataError, match="keep_last needs timestamps"):
-        assemble(raw_of(REPEATED, times=False), "ratings.csv", Policy(duplicates="keep_last"))
-    ratings = assemble(raw_of(REPEATED, times=False), "ratings.csv", Policy(duplicates="mean"))
+        assemble(raw_of(REPEATED, times=False), Origin("ratings.csv", duplicates="keep_last"))
+    ratings = assemble(raw_of(REPEATED, times=False), Origin("ratings.csv", duplicates="mean"))
     assert ratings.values.tolist() == [3.0, 2.0, 3.0]
     assert ratings.timestamps is None
 
 
 def test_facts_in_any_order_meet_their_items():
     items = Facts("items.csv", ["9", "1", "4"], ["nine", "one", "four"], {"genres": [["b"], ["a", "b"], []]})
-    ratings = assemble(raw_of([(1, 4, 3.0, 1), (1, 1, 3.0, 2)]), "ratings.csv", Policy(), items=items)
+    ratings = assemble(raw_of([(1, 4, 3.0, 1), (1, 1, 3.0, 2)]), Origin("ratings.csv", items=items))
     assert ratings.catalogue.item_ids.tolist() == [1, 4, 9]
     assert ratings.catalogue.titles.tolist() == ["one", "four", "nine"]
     assert ratings.catalogue.item_features["genres"].dense().tolist() == [[1, 1], [0, 0], [0, 1]]
@@ -116,18 +118,18 @@ def test_years_at_the_end_of_titles_are_features_in_fives():
 @pytest.mark.parametrize(("features", "expected"), [({}, ["1995-1999"]), ({"year": [["mine"], []]}, ["mine"])])
 def test_years_of_titles_enter_the_catalogue_unless_the_data_have_their_own(features, expected):
     items = Facts("items.csv", ["1", "4"], ["Heat (1995)", "four"], features)
-    ratings = assemble(raw_of([(1, 4, 3.0, 1), (1, 1, 3.0, 2)]), "ratings.csv", Policy(), items=items)
+    ratings = assemble(raw_of([(1, 4, 3.0, 1), (1, 1, 3.0, 2)]), Origin("ratings.csv", items=items))
     assert list(ratings.catalogue.item_features["year"].names) == expected
 
 
 def test_ids_at_the_end_of_64_bits_keep_every_digit_beside_no_facts():
     top = 2**63 - 1
     rows = [(1, top, 3.0, 0), (1, top - 1, 4.0, 0)]
-    ratings = assemble(raw_of(rows), "f", Policy(), items=Facts("items", [], []))
+    ratings = assemble(raw_of(rows), Origin("f", items=Facts("items", [], [])))
     assert ratings.catalogue.item_ids.tolist() == [top - 1, top]
     assert ratings.catalogue.item_ids.dtype == np.int64
 
 
 def test_ids_of_facts_beyond_64_bits_are_refused():
     with pytest.raises(DataError, match="an id is no integer"):
-        assemble(raw_of([(1, 2, 3.0, 0)]), "f", Policy(), items=Facts("items", [str(2**63)], [""]))
+        assemble(raw_of([(1, 2, 3.0, 0)]), Origin("f", items=Facts("items", [str(2**63)], [""])))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from mfx.data import careful, delimited
 from mfx.data.delimited import read_ratings
 from mfx.data.layout import Layout
+from mfx.data.pieces import Gathered
 from mfx.errors import DataError
 from mfx.interfaces import RatingScale
 
@@ -17,7 +18,13 @@ HEADER = Layout(user="u", item="i", rating="r", timestamp="t", columns=(), user_
 
 def read(text, layout=HEADER, on_bad_rows="refuse"):
     content = text if isinstance(text, bytes) else text.encode()
-    return read_ratings(lambda: io.BytesIO(content), layout, "ratings.csv", on_bad_rows)
+    return gathered(read_ratings, lambda: io.BytesIO(content), layout, "ratings.csv", on_bad_rows)
+
+
+def gathered(reader, *given):
+    sink = Gathered()
+    rejected = reader(*given, sink)
+    return sink.whole(), rejected
 
 
 def rows_of(raw):
@@ -73,7 +80,7 @@ def test_units_of_time_agree_in_both_readers(unit, field, seconds, only_fast, mo
     layout = Layout(user="u", item="i", rating="r", timestamp="t", columns=(), unit=unit)
     text = f"u,i,r,t\n1,2,3,{field}\n"
     assert read(text, layout)[0].timestamps.tolist() == [seconds]
-    raw, _ = careful.read_carefully(lambda: io.BytesIO(text.encode()), layout, ["u", "i", "r", "t"], "x", "refuse")
+    raw, _ = gathered(careful.read_carefully, lambda: io.BytesIO(text.encode()), layout, list("uirt"), "x", "refuse")
     assert raw.timestamps.tolist() == [seconds]
 
 
@@ -173,7 +180,9 @@ def test_both_readers_agree_on_any_file(rows):
     outcomes = []
     for reader in (
         lambda: read(text, STRICT, "drop"),
-        lambda: careful.read_carefully(lambda: io.BytesIO(text.encode()), STRICT, list("uirt"), "ratings.csv", "drop"),
+        lambda: gathered(
+            careful.read_carefully, lambda: io.BytesIO(text.encode()), STRICT, list("uirt"), "ratings.csv", "drop"
+        ),
     ):
         try:
             outcomes.append(rows_of(reader()[0]))

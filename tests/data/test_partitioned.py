@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import mfx
-from mfx.data.partitioned import Partitioned, digest_of, partition
+from mfx.data.partitioned import Partitioned, digest_of
+from mfx.data.parts_writer import partition
 from mfx.testing import DatasetContract, planted_ratings
 
 
@@ -28,7 +29,7 @@ class TestPartitioned(DatasetContract):
 @pytest.mark.parametrize("n_parts", [1, 3, 1000])
 def test_parts_hold_the_same_ratings_and_whole_users(tmp_path, n_parts):
     ratings = planted_ratings(silent=2)
-    count = partition(ratings, tmp_path / "parts", n_parts)
+    count = len(partition(ratings, tmp_path / "parts", n_parts))
     made = Partitioned(path=str(tmp_path / "parts"))
     assert made.load().fingerprint == made.parts().fingerprint == ratings.fingerprint
     parts = made.parts()

@@ -7,7 +7,8 @@ import pytest
 
 import mfx
 from mfx import compose
-from mfx.data.partitioned import Partitioned, partition
+from mfx.data.partitioned import Partitioned
+from mfx.data.parts_writer import partition
 from mfx.engine.ray_engine import EngineError, RayEngine
 from mfx.models.bulk import Wanted, known_items
 from mfx.testing import planted_ratings

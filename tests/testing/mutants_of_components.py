@@ -10,6 +10,8 @@ CLUBS, LATEST, HIT_SHARE, LINES = (
     for name in ("TestClubs", "TestLatest", "TestHitShare", "TestLines")
 )
 
+CROWD = Plugin(FOLDER, "mfx_example/crowd.py", ("tests/test_example.py::TestCrowd",))
+
 
 def one(plugin, law, defect, *edits):
     return Mutant(plugin, defect, law, edits)
@@ -113,6 +115,12 @@ DATASETS = [
     ),
     one(CLUBS, "it_has_a_name", "no name", ("            name=self.label,\n", "")),
     one(CLUBS, "timestamps_are_seconds", "milliseconds", ("10**9 + 3600 *", "10**12 + 3600_000 *")),
+    one(
+        CROWD,
+        "reading_in_pieces_gives_the_same_ratings",
+        "each piece takes the place of those before",
+        ("            who, what", "            sink.restart()\n            who, what"),
+    ),
 ]
 
 SPLITS = [

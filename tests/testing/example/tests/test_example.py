@@ -4,6 +4,7 @@ import json
 
 import pytest
 from mfx_example.components import Clubs, HitShare, Latest, Lines
+from mfx_example.crowd import Crowd
 
 from mfx.testing import DatasetContract, MetricContract, SplitContract, TrackerContract
 
@@ -12,6 +13,12 @@ class TestClubs(DatasetContract):
     @pytest.fixture
     def component(self):
         return Clubs(members=40)
+
+
+class TestCrowd(DatasetContract):
+    @pytest.fixture
+    def component(self):
+        return Crowd(people=20)
 
 
 class TestLatest(SplitContract):

@@ -1,0 +1,95 @@
+"""The catalogue of a data set: what its files say of users and items, in the order of their ids."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from mfx.data.ids import convert_ids
+from mfx.data.raw import Facts, Origin, Tags, log
+from mfx.interfaces import AnyArray, Catalogue, Features, PointerArray
+
+_YEAR = re.compile(r"\((\d{4})\)\s*$")
+
+
+def catalogue_of(user_ids: AnyArray, item_ids: AnyArray, origin: Origin) -> Catalogue:
+    """Bring what a source says of users and items into the order of their ids.
+
+    Raises
+    ------
+    DataError
+        If an id of tags is no integer although those of the ratings are.
+    """
+    users, items, tags = origin.users, origin.items, origin.tags
+    titles = None
+    if items is not None and items.titles is not None:
+        place = _places(items, item_ids)
+        text = np.array(items.titles, dtype=np.str_)
+        titles = np.zeros(item_ids.size, dtype=text.dtype)
+        titles[place] = text
+    item_features = _features(items, item_ids)
+    if titles is not None and "year" not in item_features and (years := years_of(titles)) is not None:
+        item_features["year"] = years
+    if tags is not None:
+        item_features["tags"] = tag_counts(tags, item_ids)
+    return Catalogue(user_ids, item_ids, titles, item_features, _features(users, user_ids))
+
+
+def _places(facts: Facts, known: AnyArray) -> PointerArray:
+    return np.searchsorted(known, convert_ids(facts.ids, known.dtype.kind in "iu", facts.where))
+
+
+def _features(facts: Facts | None, known: AnyArray) -> dict[str, Features]:
+    if facts is None:
+        return {}
+    place = _places(facts, known)
+    blocks = {}
+    for block, rows in facts.features.items():
+        full: list[Sequence[str]] = [()] * known.size
+        for at, names in zip(place, rows, strict=True):
+            full[at] = names
+        blocks[block] = Features.from_lists(full)
+    return blocks
+
+
+def years_of(titles: AnyArray) -> Features | None:
+    """Sort items by the years that end their titles, "Toy Story (1995)", five to a feature: ``1995-1999``.
+
+    None if no title ends in a year.
+    """
+    found = [_YEAR.search(title) for title in titles.tolist()]
+    if not any(found):
+        return None
+    starts = [int(match[1]) // 5 * 5 if match else None for match in found]
+    return Features.from_lists([[] if start is None else [f"{start}-{start + 4}"] for start in starts])
+
+
+def tag_counts(tags: Tags, item_ids: AnyArray) -> Features:
+    """Count how often each tag was given to each item, whatever its case and the spaces around it.
+
+    Blank tags and tags of items outside the catalogue do not count; a warning says how many there were.
+    """
+    codes: dict[str, int] = {}
+    code = np.array([codes.setdefault(tag.strip().casefold(), len(codes)) for tag in tags.tags], dtype=np.int64)
+    ids = convert_ids(tags.item_ids, item_ids.dtype.kind in "iu", tags.where)
+    place = np.minimum(np.searchsorted(item_ids, ids), item_ids.size - 1)
+    blank, unknown = code == codes.get("", -1), item_ids[place] != ids
+    if blank.any() or unknown.any():
+        log.warning(
+            "%s: left out %d blank tags and %d tags of items that are not in the catalogue.",
+            tags.where,
+            int(blank.sum()),
+            int((unknown & ~blank).sum()),
+        )
+    used = ~(blank | unknown)
+    labels = np.array(list(codes), dtype=object)
+    present = np.unique(code[used])
+    names = sorted(labels[present])
+    rank = np.full(len(codes), -1, dtype=np.int64)
+    rank[present] = np.searchsorted(np.array(names, dtype=object), labels[present]) if names else 0
+    cells, counts = np.unique(place[used] * max(len(names), 1) + rank[code[used]], return_counts=True)
+    rows, columns = np.divmod(cells, max(len(names), 1))
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=item_ids.size))]).astype(np.int64)
+    return Features(tuple(names), indptr, columns.astype(np.int32), counts.astype(np.float32))

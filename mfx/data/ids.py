@@ -1,0 +1,165 @@
+"""Raw ids to dense indices: of a whole column, or of one that arrives in pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mfx.data.pieces import Labels, narrowed
+from mfx.data.raw import Facts, IdColumn
+from mfx.errors import DataError
+from mfx.interfaces import AnyArray, IndexArray
+
+_SPARSE = 8  # slots of a lookup table that one id may cost
+_FEW = 1 << 20
+
+
+def index_ids(column: IdColumn, more: AnyArray) -> tuple[AnyArray, IndexArray]:
+    """Give dense indices to raw ids.
+
+    Parameters
+    ----------
+    column : IdColumn
+        Raw ids, shape (n,).
+    more : array of int64 or str
+        Ids that get an index although no row has them.
+
+    Returns
+    -------
+    known : array of int64 or str
+        Distinct ids, strictly increasing.
+    index : int32 array, shape (n,)
+        ``known[index]`` are the raw ids.
+    """
+    if column.labels is not None:
+        labels = np.array(column.labels, dtype=np.str_)
+        known = np.union1d(labels, more)
+        return known, np.searchsorted(known, labels).astype(np.int32)[column.codes]
+    lowest, highest = int(column.codes.min()), int(column.codes.max())
+    if more.size:
+        lowest, highest = min(lowest, int(more.min())), max(highest, int(more.max()))
+    if highest - lowest < max(_SPARSE * column.codes.size, _FEW):
+        from mfx.data.ordering import renumber
+
+        known, index = renumber(column.codes, lowest, highest - lowest + 1, more.astype(np.int64))
+        return known, index
+    import pandas as pd
+
+    codes, found = pd.factorize(column.codes)
+    known = np.union1d(found, more).astype(np.int64)
+    return known, np.searchsorted(known, found).astype(np.int32)[codes]
+
+
+class DistinctIds:
+    """The distinct ids of a column that arrives in pieces."""
+
+    def __init__(self) -> None:
+        self._labels: Labels | None = None
+        self._known = np.empty(0, np.int64)
+        self._new: list[AnyArray] = []
+
+    @property
+    def integer(self) -> bool:
+        """Whether the ids are integers."""
+        return self._labels is None
+
+    def add(self, column: IdColumn) -> AnyArray:
+        """Take note of the ids of a piece; return the integers that `Index` will translate."""
+        if column.labels is not None:
+            self._labels = self._labels or Labels()
+            return self._labels.encode(column.labels, column.codes)
+        import pandas as pd
+
+        found = pd.unique(column.codes).astype(np.int64, copy=False)
+        if self._known.size:
+            place = np.minimum(np.searchsorted(self._known, found), self._known.size - 1)
+            found = found[self._known[place] != found]
+        self._new.append(found)
+        # Merging costs as much as all that is known, so it waits until there is as much that is new.
+        if sum(piece.size for piece in self._new) > max(self._known.size, _FEW):
+            self._merge()
+        return narrowed(column.codes)
+
+    def index(self, more: AnyArray) -> Index:
+        """Give each id, and more that no row has, its index."""
+        if self._labels is not None:
+            labels = np.array(self._labels.labels, dtype=np.str_)
+            known = np.union1d(labels, more)
+            return Index(known, np.searchsorted(known, labels).astype(np.int32), 0)
+        self._merge()
+        known = np.union1d(self._known, more).astype(np.int64)
+        lowest, highest = int(known[0]), int(known[-1])
+        if highest - lowest >= max(_SPARSE * known.size, _FEW):
+            return Index(known, None, 0)
+        table = np.full(highest - lowest + 1, -1, np.int32)
+        table[known - lowest] = np.arange(known.size, dtype=np.int32)
+        return Index(known, table, lowest)
+
+    def _merge(self) -> None:
+        self._known = np.unique(np.concatenate([self._known, *self._new]))
+        self._new = []
+
+
+class Index:
+    """Indices of ids that were seen before.
+
+    Parameters
+    ----------
+    known : array of int64 or str
+        Distinct ids, strictly increasing.
+    table : int32 array or None
+        Index of each integer from `lowest`; None to search for it.
+    lowest : int
+        Integer of the first entry of the table.
+    """
+
+    def __init__(self, known: AnyArray, table: IndexArray | None, lowest: int) -> None:
+        self.known = known
+        self._table, self._lowest = table, lowest
+
+    def of(self, codes: AnyArray) -> IndexArray:
+        """Translate what `DistinctIds.add` returned."""
+        if self._table is None:
+            return np.searchsorted(self.known, codes).astype(np.int32)
+        return self._table[codes.astype(np.int64, copy=False) - self._lowest]
+
+
+def ids_of_facts(facts: Facts | None, integer: bool, what: str) -> AnyArray:
+    """Return the ids that facts are about, as integers or text.
+
+    Raises
+    ------
+    DataError
+        If one is described twice, or is no integer although those of the ratings are.
+    """
+    if facts is None:
+        return np.empty(0, np.int64 if integer else np.str_)
+    ids = convert_ids(facts.ids, integer, facts.where)
+    distinct, counts = np.unique(ids, return_counts=True)
+    if distinct.size < ids.size:
+        raise DataError(
+            f"{facts.where}: {what} {distinct[counts > 1][0]} is described {counts.max()} times.",
+            "Keep one line for each.",
+        )
+    return ids
+
+
+def convert_ids(ids: Sequence[str] | AnyArray, integer: bool, where: str) -> AnyArray:
+    """Turn ids as written into int64 or text, as in the file of ratings.
+
+    Raises
+    ------
+    DataError
+        If one is no integer although those of the ratings are.
+    """
+    if not integer:
+        return np.array([str(raw).strip() for raw in ids], dtype=np.str_)
+    try:
+        # Without the dtype, no ids would be floating point, and those beyond 64 bits objects or floating point.
+        return np.array(ids if isinstance(ids, np.ndarray) else [int(raw) for raw in ids], dtype=np.int64)
+    except (ValueError, OverflowError) as error:
+        raise DataError(
+            f"{where}: an id is no integer, but the ids of the ratings are ({error}).",
+            "Give both files the same ids, or read them as text (dataset.item_ids=text).",
+        ) from error
