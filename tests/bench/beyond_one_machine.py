@@ -157,9 +157,9 @@ def tables() -> str:
     lines = [
         f"{one['ratings']:,} train ratings of {one['users']:,} users and {one['items']:,} items",
         f"(`dataset=synthetic dataset.preset={found['preset']}`), two workers of one thread against",
-        f"`engine=local` on two threads: medians over {min(rounds)} to {max(rounds)} rounds of their quickest epochs, and",
-        "of the ratios of a round the extremes too. Of a worker: memory that it shares with nobody, and the most that it",
-        "ever had, the store's blocks in it included.",
+        f"`engine=local` on two threads: medians over {min(rounds)} to {max(rounds)} rounds, of quickest epochs and of",
+        "their ratios, with the extremes of these. A worker has memory that it shares with nobody and, at the most, so",
+        "much when the blocks that it reads in the store are counted too.",
         "",
         "| | seconds, local | ray | ratio | kernels | transfer | waiting | share of transfer | MB a worker | at most |",
         "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
