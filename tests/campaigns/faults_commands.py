@@ -125,5 +125,11 @@ COMMANDS = (
         lambda folder, printed: (folder / "lists.csv").read_text(encoding="utf-8"),
         files(1),
     ),
+    Command(
+        "mfx data partition",
+        ("data", "partition", "dataset=table", "dataset.path=ratings.csv", "to=parts", "parts=3"),
+        lambda folder, printed: (folder / "parts" / "manifest.json").read_text(encoding="utf-8"),
+        (BEFORE, *(Moment(f"part {number}", "mfx.data.parts_writer:PartsWriter.add", number) for number in (1, 3))),
+    ),
     Command("mfx new plugin", ("new", "plugin", "mine"), _package, files(1, 3), as_json=False),
 )
