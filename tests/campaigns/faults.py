@@ -62,7 +62,7 @@ class Outcome:
 
 def _again(cell: Cell, command: Command, right: Any, trials: dict[str, str]) -> None:
     """Check that the same command comes to the right numbers now, and does no finished trial again."""
-    if not command.as_json and (cell.folder / "mfx-mine").exists():
+    if command.makes and (cell.folder / command.makes).exists():
         return  # it was done, and refuses to be done twice
     status = cell.run(command)
     assert status == 0, f"again: {status}, {said(cell.folder, 'err')[-500:]}"

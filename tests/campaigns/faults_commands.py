@@ -40,6 +40,8 @@ class Command:
         What is typed where it runs twice at once; the same where this is empty.
     shared : bool
         Whether two of it at once do one work.
+    makes : str
+        A folder that it makes and never touches again.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Command:
     saved: dict[str, str] = field(default_factory=dict)
     other: tuple[str, ...] = ()
     shared: bool = False
+    makes: str = ""
 
 
 def _json(pick: Callable[[dict[str, Any]], Any]) -> Callable[[Path, str], Any]:
@@ -130,6 +133,7 @@ COMMANDS = (
         ("data", "partition", "dataset=table", "dataset.path=ratings.csv", "to=parts", "parts=3"),
         lambda folder, printed: (folder / "parts" / "manifest.json").read_text(encoding="utf-8"),
         (BEFORE, *(Moment(f"part {number}", "mfx.data.parts_writer:PartsWriter.add", number) for number in (1, 3))),
+        makes="parts",
     ),
-    Command("mfx new plugin", ("new", "plugin", "mine"), _package, files(1, 3), as_json=False),
+    Command("mfx new plugin", ("new", "plugin", "mine"), _package, files(1, 3), as_json=False, makes="mfx-mine"),
 )
