@@ -71,8 +71,8 @@ def sweep(
     try:
         tracked = TrackedSweep(made.trial_plan.tracker, _parent(made), study)
         try:
-            with _engine(made, config.hydra.launcher):
-                outcome = _Sweep(made, study, tracked, launcher, config.hydra.launcher).run()
+            with contextlib.ExitStack() as engine:
+                outcome = _Sweep(made, study, tracked, launcher, config.hydra.launcher, engine).run()
         except BaseException as error:
             try:
                 tracked.close("FAILED" if isinstance(error, Exception) else "KILLED")
@@ -98,14 +98,6 @@ def _tell_kept(study: Study) -> None:
         log.warning("%d trials are kept in %s: the same command goes on from there.", ended, study.folder)
 
 
-def _engine(made: SweepPlan, launcher: Any) -> contextlib.AbstractContextManager[None]:
-    """Have the engine at work for all trials, if they are done in this process and share it."""
-    searched = any(one.name.partition(".")[0] == "engine" for one in made.space)
-    if searched or launcher["_target_"] != launchers.BASIC:
-        return contextlib.nullcontext()
-    return made.trial_plan.engine.working()
-
-
 def _parent(made: SweepPlan) -> RunInfo:
     config = made.defaults
     name = config["run_name"] or f"{config['tags'].get('experiment', 'sweep')} {compose.label(config)}"
@@ -117,11 +109,27 @@ def _parent(made: SweepPlan) -> RunInfo:
     return RunInfo(config["experiment_name"], name[:250], params, tags, None, made.folder)
 
 
-class _Sweep:
-    """One sweeper at work on a study, alone or beside others."""
+def shares_engine(made: SweepPlan, launcher: Any) -> bool:
+    """Whether all trials have the same engine, and a launcher does them in this process."""
+    searched = any(one.name.partition(".")[0] == "engine" for one in made.space)
+    return bool(launcher["_target_"] == launchers.BASIC) and not searched
 
-    def __init__(self, made: SweepPlan, study: Study, tracked: TrackedSweep, launcher: Any, about: Any) -> None:
+
+class _Sweep:
+    """One sweeper at work on a study, alone or beside others; what trials share ends with `engine`."""
+
+    def __init__(
+        self,
+        made: SweepPlan,
+        study: Study,
+        tracked: TrackedSweep,
+        launcher: Any,
+        about: Any,
+        engine: contextlib.ExitStack,
+    ) -> None:
         self.plan, self.study, self.tracked, self.launcher = made, study, tracked, launcher
+        self.engine = engine
+        self.engine_to_start = shares_engine(made, about)
         self.batch = made.settings.batch or launchers.batch(about)
         self.workers = launchers.workers(about, self.batch)
         self.schedule = Schedule(made, study.folder)
@@ -211,6 +219,9 @@ class _Sweep:
         """Launch trials; what goes wrong outside of them is returned, their own failures are in their files."""
         if not numbers:
             return None
+        if self.engine_to_start:
+            self.engine.enter_context(self.plan.trial_plan.engine.working())
+            self.engine_to_start = False
         jobs = [
             [*self.plan.fixed, *overrides_of(self.plan.space, self.schedule.point(number)), *self.plan.placed(number)]
             for number in numbers

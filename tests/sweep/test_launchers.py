@@ -53,8 +53,15 @@ def test_an_engine_is_started_once_for_trials_that_share_it_and_this_process(lau
         events.append("ends")
 
     made = SimpleNamespace(
-        space=[SimpleNamespace(name=searched)], trial_plan=SimpleNamespace(engine=SimpleNamespace(working=working))
+        space=[SimpleNamespace(name=searched, override=lambda value: f"{searched}={value}")],
+        trial_plan=SimpleNamespace(engine=SimpleNamespace(working=working)),
+        fixed=[],
+        placed=lambda number: [],
     )
-    with sweeper._engine(made, {"_target_": launcher}):
-        events.append("trials")
-    assert events == (["starts", "trials", "ends"] if shared else ["trials"])
+    one = SimpleNamespace(plan=made, schedule=SimpleNamespace(point=lambda number: {searched: 1}))
+    one.launcher = SimpleNamespace(launch=lambda jobs, initial_job_idx: events.append("trials"))
+    with contextlib.ExitStack() as one.engine:
+        one.engine_to_start = sweeper.shares_engine(made, {"_target_": launcher})
+        for numbers in ([], [0], [1]):
+            assert sweeper._Sweep._try(one, numbers) is None
+    assert events == (["starts", "trials", "trials", "ends"] if shared else ["trials", "trials"])
