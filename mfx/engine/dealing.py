@@ -6,9 +6,9 @@ from __future__ import annotations
 def dealt(n_blocks: int, n_workers: int) -> list[range]:
     """Deal consecutive blocks to tasks, the largest first.
 
-    In each round every worker gets its share of half of what is left, at least one block, so that a slow worker holds
-    up the others by no more than the last of them: the factoring of Hummel, Schonberg and Flynn (1992, "Factoring: a
-    method for scheduling parallel loops").
+    In each round every worker gets its share of half of what is left, at least one block, so that who is slow takes
+    fewer of the later ones: the factoring of Hummel, Schonberg and Flynn (1992, "Factoring: a method for scheduling
+    parallel loops").
     """
     tasks: list[range] = []
     start = 0

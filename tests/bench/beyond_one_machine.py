@@ -44,7 +44,7 @@ def compared(preset: str, model: str, factors: int, n_rounds: int) -> dict[str, 
     sizes = {"ratings": len(train), "users": train.n_users, "items": train.n_items}
     with ray.engine.working():
         rounds = [{"local": quickest(local, train), "ray": quickest(ray, train)} for _ in range(n_rounds)]
-    return {"model": model, "factors": factors, **sizes, "load": os.getloadavg()[0], "rounds": rounds}
+    return {"model": model, "factors": factors, **sizes, "rounds": rounds}
 
 
 def quickest(plan: Any, train: Any) -> dict[str, float]:

@@ -335,7 +335,6 @@ def test_damaged_parts_are_not_cut(tmp_path):
     parts = [tmp_path / "old" / f"part-0000{number}.parquet" for number in (0, 1)]
     parts[1].write_bytes(parts[0].read_bytes())
     assert "is not the file that was written" in both(lambda: Partitioned(path=str(tmp_path / "old")))[0]
-    manifest = tmp_path / "old" / "manifest.json"
     partition(planted_ratings(), tmp_path / "new", 3)
     manifest = tmp_path / "new" / "manifest.json"
     text = manifest.read_text()
