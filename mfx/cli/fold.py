@@ -83,13 +83,14 @@ def main(arguments: list[str]) -> int:
         folded = plan.engine.fold_in(model, ratings, index, wanted)
     frame = list_frame(model.catalogue_, folded.items, folded.scores, user_ids=catalogue.user_ids)
     _write(frame, to)
+    left_out = int((model.seen_.item_counts < min_ratings).sum())
     told = {
         "run": run.shown,
         "users": ratings.n_users,
         "ratings": len(ratings),
         "dropped": int(ratings.item_counts[index < 0].sum()),
         "min_ratings": min_ratings,
-        "left_out": int((model.seen_.item_counts < min_ratings).sum()),
+        "left_out": left_out,
         "seconds": round(time.perf_counter() - began, 3),
         "file": str(to),
     }
@@ -98,7 +99,7 @@ def main(arguments: list[str]) -> int:
     else:
         dropped = f" ({told['dropped']:,} of items that the model does not know left out)" if told["dropped"] else ""
         print(f"{told['users']:,} new users from {told['ratings']:,} ratings{dropped} · {run.caption}")
-        tell_left_out(min_ratings, told["left_out"])
+        tell_left_out(min_ratings, left_out)
         print(f"{len(frame):,} lines in {told['seconds']:.1f} s: {to}")
     return 0
 

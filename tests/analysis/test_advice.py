@@ -61,7 +61,7 @@ def test_filters_hold_for_every_item(adviser):
 
 
 def test_similar_items(adviser):
-    match, answer = adviser.similar("The Matrix", 5)
+    match, answer = adviser.similar("The Matrix", 5, min_ratings=0)
     assert adviser.catalogue.item_ids[match.index] == 2571
     assert ids(answer) == adviser.model.similar_items(2571, 5)["item_id"].tolist()
     _, few = adviser.similar("id:2571", 5, min_ratings=50, genre="Sci-Fi")
