@@ -160,6 +160,16 @@ SPLITS = [
     ),
     one(
         LATEST,
+        "the_unit_of_time_is_passed_on",
+        "parts that count seconds whatever the ratings count",
+        (
+            "return mfx.Split(ratings",
+            'ratings = dataclasses.replace(ratings, time_unit="s")\n        return mfx.Split(ratings',
+        ),
+        ("import json\n", "import dataclasses\nimport json\n"),
+    ),
+    one(
+        LATEST,
         "train_and_test_are_not_empty",
         "all that is not test is valid",
         ("ratings.take(train), ratings.take(valid)", "ratings.take(train & False), ratings.take(train | valid)"),
