@@ -85,9 +85,9 @@ def unrepresentable(seconds: Counts, nanoseconds: Counts) -> Problems:
 
 
 def beyond(counts: Counts, unit: str, finer: str) -> NDArray[np.bool_]:
-    """Return which counts of a unit cannot be told in a finer one; they lie between the years 1000 and 9999."""
+    """Return which counts of a unit cannot be told in the same or a finer one; all lie in the years 1000 to 9999."""
     per = PER_SECOND[unit]
-    if finer != "ns" or unit == "ns":
+    if finer != "ns":
         return np.zeros(counts.size, np.bool_)
     return (counts < NS_EARLIEST * per) | (counts >= (NS_LATEST + 1) * per)
 

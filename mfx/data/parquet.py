@@ -123,10 +123,18 @@ def _reject(
         new = mask & ~bad
         if new.any():
             first = int(np.argmax(new))
-            text = ",".join("" if table[c][first].as_py() is None else str(table[c][first]) for c in layout.wanted)
+            text = ",".join(_written(table[column][first]) for column in layout.wanted)
             rejected.add(reason, rows_before + first + 1, text, int(new.sum()))
             bad |= new
     return bad
+
+
+def _written(scalar: Any) -> str:
+    """Write a value for people; a date that Python does not have as the number that it is stored as."""
+    try:
+        return str(scalar) if scalar.is_valid else ""
+    except (OverflowError, ValueError):
+        return str(scalar.value)
 
 
 def _missing(column: Any) -> BoolArray:
