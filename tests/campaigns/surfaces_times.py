@@ -118,18 +118,14 @@ def holds(moment: int | None) -> bool:
     return moment % 1000 == 0 or year(1678) <= moment < year(2262)
 
 
-def expected(drawn: dict[str, Any], meant: list[int | None]) -> tuple[str, dict[int, tuple[int, float]]] | int | None:
-    """Return the unit and for each item its last moment and rating; or the first bad row; or None for none left."""
+def expected(drawn: dict[str, Any], meant: list[int | None]) -> tuple[str, dict[int, tuple[int, float]]] | list[int]:
+    """Return the unit and for each item its last moment and rating; or the rows of which a refusal names one."""
     bad = [row for row, moment in enumerate(meant) if not holds(moment)]
-    if bad and drawn["policy"] == "refuse":
-        return bad[0]
     usable = {row: moment for row, moment in enumerate(meant) if moment is not None and row not in bad}
-    if not usable:
-        return None
     unit = next(unit for unit, per in NANO.items() if all(moment % per == 0 for moment in usable.values()))
-    far = [row for row, moment in usable.items() if not year(1678) <= moment < year(2262)]
-    if unit == "ns" and far:
-        return far[0]
+    far = [row for row, moment in usable.items() if unit == "ns" and not year(1678) <= moment < year(2262)]
+    if far or not usable or (bad and drawn["policy"] == "refuse"):
+        return [*far[:1], *bad[:1]]
     last: dict[int, tuple[int, float]] = {}
     for row, moment in usable.items():
         item = drawn["items"][row]
@@ -157,9 +153,8 @@ def try_times(drawn: dict[str, Any], folder: Path) -> str:
             refusal = error
         if refusal is not None:
             assert not isinstance(wanted, tuple), f"{meant} was refused: {refusal}"
-            if wanted is not None:
-                place = f"row {wanted + 1}" if path.suffix == ".parquet" else f"line {wanted + 2}"
-                assert place in str(refusal), f"{place} is not named: {refusal}"
+            places = [f"row {row + 1}" if path.suffix == ".parquet" else f"line {row + 2}" for row in wanted]
+            assert any(place in str(refusal) for place in places), f"none of {places} is named: {refusal}"
             return checked(refusal)
         assert isinstance(wanted, tuple), f"{meant} was read as {ratings.timestamps.tolist()} {ratings.time_unit}"
         partition_dataset(dataset, folder / "parts", 2, lambda *_: None)
