@@ -326,7 +326,7 @@ class Ratings:
             Ratings.
         timestamps : array-like, shape (n,), optional
             Datetimes of numpy, pandas or Python (UTC where they name no zone), or counts since 1970-01-01 UTC. A
-            float means the shortest decimal number that names it. They are kept as `Ratings.time_unit` says.
+            float means the shortest decimal number that names it. They are stored as `Ratings.time_unit` says.
         catalogue : Catalogue, optional
             Known users and items; by default those of the columns.
         scale : RatingScale, optional

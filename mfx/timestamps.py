@@ -85,7 +85,7 @@ def unrepresentable(seconds: Counts, nanoseconds: Counts) -> Problems:
 
 
 def beyond(counts: Counts, unit: str, finer: str) -> NDArray[np.bool_]:
-    """Return which counts of a unit cannot be told in the same or a finer one; all lie in the years 1000 to 9999."""
+    """Return which counts do not fit in the same or a finer unit; all lie in the years 1000 to 9999."""
     per = PER_SECOND[unit]
     if finer != "ns":
         return np.zeros(counts.size, np.bool_)
@@ -345,9 +345,9 @@ def of_python(values: Any, unit: TimeUnit | None) -> tuple[Counts, TimeUnit]:
 
 
 def no_room(line: int, count: int, unit: str, what: str) -> str:
-    """Say that a moment has no room beside moments in nanoseconds."""
+    """Say that a moment does not fit beside moments in nanoseconds."""
     return (
-        f"the timestamp of {what} {line}, {shown(count, unit)}, cannot stand beside timestamps in nanoseconds, "
+        f"the timestamp of {what} {line}, {shown(count, unit)}, does not fit beside timestamps in nanoseconds, "
         "which reach from the year 1678 to 2261"
     )
 

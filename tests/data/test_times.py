@@ -210,7 +210,7 @@ def test_a_far_year_beside_nanoseconds_is_refused_with_its_line(first, line, far
     monkeypatch.setattr(delimited, "_BLOCK", 48)
     path = write_csv(tmp_path, [first or far, f"{TEXT}.000000001", f"{far}T00:00:00"])
     dataset = Table(path=path, timestamp_unit="iso", on_bad_rows="drop", cache=False)
-    with pytest.raises(DataError, match=rf"r.csv: the timestamp of {line}, {far} 00:00:00, cannot stand beside"):
+    with pytest.raises(DataError, match=rf"r.csv: the timestamp of {line}, {far} 00:00:00, does not fit beside"):
         dataset.load() if whole else in_parts(dataset, tmp_path / "parts")
 
 
@@ -304,7 +304,7 @@ def test_days_and_nanoseconds_from_python():
         (np.array([1, 10**19], np.uint64), None, r"no number \(row 1"),
         (np.array([1, 2], "datetime64[ps]"), None, r"finer than a nanosecond \(row 0"),
         (np.array([1, 16_725_225_600_000_000_001], dtype="U"), None, "Give datetimes"),
-        ([pd.Timestamp(1, unit="ns"), datetime.datetime(2500, 1, 1)], None, r"row 1, 2500-01-01 00:00:00, cannot"),
+        ([pd.Timestamp(1, unit="ns"), datetime.datetime(2500, 1, 1)], None, r"row 1, 2500-01-01 00:00:00, does not"),
         (np.array([1, 2], "datetime64[us]"), "us", "Leave time_unit out"),
         ([True, False], None, "timestamps are bool"),
         ([1, 2], "minutes", "none of s, ms, us, ns"),
