@@ -114,7 +114,7 @@ DATASETS = [
         ("mfx.Catalogue(np.arange(self.members)", "mfx.Catalogue(np.arange(10 * self.members)"),
     ),
     one(CLUBS, "it_has_a_name", "no name", ("            name=self.label,\n", "")),
-    one(CLUBS, "timestamps_are_of_our_time", "milliseconds", ("10**9 + 3600 *", "10**12 + 3600_000 *")),
+    one(CLUBS, "timestamps_are_of_our_time", "tenths of a second", ("10**9 + 3600 *", "10**10 + 36_000 *")),
     one(
         CROWD,
         "reading_in_pieces_gives_the_same_ratings",
