@@ -139,4 +139,4 @@ def _encode(texts: AnyArray) -> AnyArray:
 
 def _decode(column: AnyArray) -> AnyArray:
     parts = column.tobytes().split(b"\xff")[:-1]
-    return np.array([part.decode() for part in parts], dtype=np.str_)
+    return np.array([part.decode() for part in parts], dtype=object)

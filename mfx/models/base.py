@@ -24,6 +24,7 @@ from mfx.interfaces import (
 )
 from mfx.models.folded import Folded
 from mfx.models.lists import Seen, best_items, best_of_product, list_frame
+from mfx.raw_ids import raw_ids
 from mfx.settings import Component
 
 if TYPE_CHECKING:
@@ -423,6 +424,6 @@ class Recommender(Component, abc.ABC):
 
 def _known(what: str, ids: ArrayLike, index: IndexArray, hint: str) -> IndexArray:
     if index.size and index.min() < 0:
-        unknown = np.atleast_1d(np.asarray(ids))[index < 0]
+        unknown = np.atleast_1d(raw_ids(ids, f"{what} ids"))[index < 0]
         raise ModelError(f"{unknown.size} unknown {what} ids, the first is {unknown[0]}.", hint)
     return index

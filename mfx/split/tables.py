@@ -123,6 +123,6 @@ def read_table(
 def _values(table: pa.Table, column: str) -> AnyArray:
     values = table.column(column)
     if str(values.type) == "string":
-        return np.array(values.to_pylist(), dtype=np.str_)
+        return np.array(values.to_pylist(), dtype=object)
     found: AnyArray = values.to_numpy()
     return found
