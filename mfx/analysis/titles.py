@@ -10,8 +10,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-import numpy as np
-
 from mfx.errors import MFXError
 from mfx.interfaces import AnyArray, Catalogue, PointerArray
 
