@@ -17,7 +17,7 @@ from mfx.errors import DataError
 from mfx.interfaces import AnyArray, Catalogue, Features, Ratings, RatingScale
 
 FORMAT = 3
-"""Raise it whenever the readers or the layout of the cache change what a file of ratings turns into."""
+"""Raise it whenever the layout of the cache changes, or code outside this package that decides what is read."""
 
 
 def cache_folder() -> Path:
