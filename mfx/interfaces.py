@@ -17,8 +17,8 @@ from typing import Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkabl
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mfx.columns import Rounding, check_encodable, distinct, positions, raw_ids, texts
 from mfx.errors import DataError
-from mfx.raw_ids import check_encodable, distinct, positions, raw_ids, texts
 
 IndexArray: TypeAlias = NDArray[np.int32]
 PointerArray: TypeAlias = NDArray[np.int64]
@@ -317,7 +317,7 @@ class Ratings:
             Raw ids: integers of any width, floats that are whole numbers (which become those integers), or text as it
             is; also columns of pandas.
         values : array-like of float, shape (n,)
-            Ratings.
+            Ratings; a warning names those beyond 2**24 that float32 rounds.
         timestamps : array-like of int, shape (n,), optional
             Seconds since 1970-01-01 UTC.
         catalogue : Catalogue, optional
@@ -333,7 +333,10 @@ class Ratings:
             If the columns are malformed, or an id is missing from the given catalogue.
         """
         users_raw, items_raw = raw_ids(user_ids, "user ids"), raw_ids(item_ids, "item ids")
-        value = np.asarray(values, dtype=np.float32)
+        given, rounding = np.asarray(values), Rounding()
+        numbers = given if given.dtype.kind in "iuf" else np.asarray(values, dtype=np.float64)
+        value = rounding.to_float32(numbers, lambda row: row + 1)
+        rounding.report(f"Ratings '{name}'", "row")
         if not users_raw.shape == items_raw.shape == value.shape or value.ndim != 1:
             raise DataError("Ratings: users, items and values must be columns of one length.")
         if catalogue is None:

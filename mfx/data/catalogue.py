@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mfx.columns import positions
 from mfx.data.ids import convert_ids
 from mfx.data.raw import Facts, Origin, Tags, log
 from mfx.interfaces import AnyArray, Catalogue, Features, IndexArray
-from mfx.raw_ids import positions
 
 _YEAR = re.compile(r"\((\d{4})\)\s*$")
 

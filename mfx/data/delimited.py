@@ -6,8 +6,9 @@ from typing import IO, Any
 
 import numpy as np
 
+from mfx.columns import Rounding
 from mfx.data.careful import read_carefully
-from mfx.data.fields import LATEST, PER_SECOND
+from mfx.data.fields import LARGEST, LATEST, PER_SECOND
 from mfx.data.layout import Layout, Opener, id_kind, readable, rows_of
 from mfx.data.pieces import Sink
 from mfx.data.raw import IdColumn, RawRatings, Rejected
@@ -50,10 +51,12 @@ def read_ratings(opener: Opener, layout: Layout, where: str, on_bad_rows: str, s
     names, sample = _names(opener, layout, where)
     for id_bits in (32, 64):  # most ids are short, and reading them so takes a quarter less time
         sink.restart()
+        rounding = Rounding()
         try:
             with opener() as stream:
-                _read_fast(stream, layout, names, sample, id_bits, sink)
-                return Rejected()
+                _read_fast(stream, layout, names, sample, id_bits, sink, rounding)
+            rounding.report(where, "line")
+            return Rejected()
         except _NotClean:
             pass
     sink.restart()
@@ -76,7 +79,13 @@ def _names(opener: Opener, layout: Layout, where: str) -> tuple[list[str], list[
 
 
 def _read_fast(
-    stream: IO[bytes], layout: Layout, names: list[str], sample: list[str], id_bits: int, sink: Sink
+    stream: IO[bytes],
+    layout: Layout,
+    names: list[str],
+    sample: list[str],
+    id_bits: int,
+    sink: Sink,
+    rounding: Rounding,
 ) -> None:
     import pyarrow as pa
     import pyarrow.csv as pacsv
@@ -90,7 +99,7 @@ def _read_fast(
     }
     integer = pa.int32() if id_bits == 32 else pa.int64()
     types: dict[str, Any] = {name: pa.string() if is_text else integer for name, is_text in text.items()}
-    types[layout.rating] = pa.float32()
+    types[layout.rating] = pa.float64()  # as the careful reader reads them, and to see what float32 will round
     if layout.timestamp is not None:
         types[layout.timestamp] = pa.timestamp("us") if layout.unit == "iso" else pa.int64()
     double, watched = layout.separator == "::", _Watched(stream)
@@ -110,7 +119,7 @@ def _read_fast(
         first_line = line = 1 if layout.columns else 2
         for batch in batches:
             if batch.num_rows:
-                sink.add(_piece(batch, layout, line))
+                sink.add(_piece(batch, layout, line, rounding))
                 line += batch.num_rows
     except (pa.ArrowInvalid, UnicodeDecodeError) as error:
         raise _NotClean from error
@@ -118,7 +127,7 @@ def _read_fast(
         raise _NotClean
 
 
-def _piece(batch: Any, layout: Layout, first_line: int) -> RawRatings:
+def _piece(batch: Any, layout: Layout, first_line: int, rounding: Rounding) -> RawRatings:
     import pyarrow as pa
 
     if any(column.null_count for column in batch.columns):
@@ -130,7 +139,8 @@ def _piece(batch: Any, layout: Layout, first_line: int) -> RawRatings:
     values = np.asarray(batch.columns[2])
     _check_ratings(values, layout.scale)
     times = None if layout.timestamp is None else _seconds(batch.columns[3], layout.unit)
-    return RawRatings(users, items, values, times, first_line=first_line)
+    ratings = rounding.to_float32(values, lambda row: first_line + row)
+    return RawRatings(users, items, ratings, times, first_line=first_line)
 
 
 def _labelled(column: Any) -> IdColumn:
@@ -143,7 +153,7 @@ def _labelled(column: Any) -> IdColumn:
 
 def _check_ratings(values: AnyArray, scale: RatingScale | None) -> None:
     outside = scale is not None and values.size and (values.min() < scale.low or values.max() > scale.high)
-    if outside or not np.isfinite(values).all():
+    if outside or not (np.abs(values) <= LARGEST).all():
         raise _NotClean
 
 

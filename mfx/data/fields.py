@@ -10,6 +10,8 @@ from mfx.interfaces import RatingScale
 PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 LATEST = 253_402_300_799
 """Seconds since 1970 at the end of the year 9999; what lies beyond it counts in a smaller unit than was said."""
+LARGEST = 3.4028234e38
+"""The largest rating, that of float32."""
 TOO_LATE = "timestamp beyond the year 9999: is it in ms, us or ns?"
 _INT64 = range(-(2**63), 2**63)
 
@@ -61,7 +63,7 @@ def check_rating(value: float, scale: RatingScale | None) -> None:
     BadField
         Naming which.
     """
-    if not math.isfinite(value) or abs(value) > 3.4028234e38:
+    if not math.isfinite(value) or abs(value) > LARGEST:
         raise BadField("rating is not finite")
     if scale is not None and not scale.low <= value <= scale.high:
         raise BadField(off_scale(scale))

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mfx.columns import distinct, positions
 from mfx.data.pieces import Labels, narrowed
 from mfx.data.raw import Facts, IdColumn
 from mfx.errors import DataError
 from mfx.interfaces import AnyArray, IndexArray
-from mfx.raw_ids import distinct, positions
 
 _SPARSE = 8  # slots of a lookup table that one id may cost
 _FEW = 1 << 20

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mfx.columns import Rounding
 from mfx.data.fields import LATEST, PER_SECOND, TOO_LATE, off_scale
 from mfx.data.pieces import Sink
 from mfx.data.raw import IdColumn, RawRatings, Rejected
@@ -49,7 +50,7 @@ def read_parquet(path: Path, layout: Layout, on_bad_rows: str, sink: Sink) -> Re
 
 
 def _read(path: Path, layout: Layout, kinds: list[str], on_bad_rows: str, sink: Sink) -> Rejected:
-    rejected, rows, usable = Rejected(), 0, 0
+    rounding, rejected, rows, usable = Rounding(), Rejected(), 0, 0
     for table in _tables(path, layout):
         problems: list[tuple[str, BoolArray]] = []
         ids = []
@@ -68,13 +69,14 @@ def _read(path: Path, layout: Layout, kinds: list[str], on_bad_rows: str, sink: 
         good = np.flatnonzero(~_reject(table, layout, problems, rows, rejected))
         if good.size:
             every = good.size == table.num_rows
+            lines = good + rows + 1
             sink.add(
                 RawRatings(
                     users=_column(ids[0], good),
                     items=_column(ids[1], good),
-                    values=(values if every else values[good]).astype(np.float32, copy=False),
+                    values=rounding.to_float32(values if every else values[good], lines.item),
                     timestamps=times if times is None or every else times[good],
-                    lines=None if every else good + rows + 1,
+                    lines=None if every else lines,
                     first_line=rows + 1,
                     unit="row",
                 )
@@ -86,6 +88,7 @@ def _read(path: Path, layout: Layout, kinds: list[str], on_bad_rows: str, sink: 
     rejected.settle(str(path), rows, "row", on_bad_rows)
     if not usable:
         raise DataError(f"{path} holds no usable ratings.", "Check that it is the file you meant.")
+    rounding.report(str(path), "row")
     return rejected
 
 

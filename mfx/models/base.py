@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from mfx.columns import raw_ids
 from mfx.errors import ModelError
 from mfx.interfaces import (
     AnyArray,
@@ -24,7 +25,6 @@ from mfx.interfaces import (
 )
 from mfx.models.folded import Folded
 from mfx.models.lists import Seen, best_items, best_of_product, list_frame
-from mfx.raw_ids import raw_ids
 from mfx.settings import Component
 
 if TYPE_CHECKING:

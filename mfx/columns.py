@@ -1,11 +1,15 @@
-"""Raw ids and titles in the one form in which MFX holds them: int64, or Python's ``str`` in an object array.
+"""Columns as people give them, in the form in which MFX holds them: ids and titles, and ratings.
 
-numpy's own text is as wide in every row as in the longest one: a single long title among 60,000 would cost gigabytes.
+Ids are int64, or Python's ``str`` in an object array like titles: numpy's own text is as wide in every row as in the
+longest one, so a single long title among 60,000 would cost gigabytes. Ratings are float32.
 """
 
 from __future__ import annotations
 
+import logging
 import reprlib
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +17,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from mfx.errors import DataError
 
+log = logging.getLogger("mfx")
+
 _HINT = "Give integers or text."
+_EXACT = 2**24
+"""Up to this number float32 holds every integer."""
 
 
 def raw_ids(values: ArrayLike, what: str) -> NDArray[Any]:
@@ -105,6 +113,49 @@ def check_encodable(values: NDArray[Any], what: str) -> None:
         character = error.object[error.start]
         wrong = next(text for text in values.tolist() if character in text)
         raise DataError(f"{what}: {reprlib.repr(wrong)} is no valid Unicode.", "Decode the text again.") from None
+
+
+@dataclass
+class Rounding:
+    """Large ratings, such as play counts, that float32 rounds; counted over the pieces of a column, then reported.
+
+    They are reported and not refused: they are off by less than one in ten million, as every decimal rating is.
+
+    Attributes
+    ----------
+    rows : int
+        How many there are.
+    first : tuple of (line, value) or None
+        The first one.
+    """
+
+    rows: int = 0
+    first: tuple[int, float] | None = None
+
+    def to_float32(self, values: NDArray[Any], line: Callable[[int], int]) -> NDArray[np.float32]:
+        """Return numbers as float32; count those beyond 2**24 that change. `line` says where a row comes from."""
+        narrow = values.astype(np.float32, copy=False)
+        if values.size and narrow is not values and (values.max() > _EXACT or values.min() < -_EXACT):
+            changed = np.flatnonzero((narrow != values) & (np.abs(narrow) >= _EXACT))
+            self.rows += changed.size
+            if changed.size and self.first is None:
+                self.first = line(int(changed[0])), values[changed[0]].item()
+        return narrow
+
+    def report(self, where: str, unit: str) -> None:
+        """Warn of what was counted, naming the file and the first line (or row, as `unit` says)."""
+        if self.first is not None:
+            line, value = self.first
+            log.warning(
+                "%s: float32 rounds %d ratings beyond %s; first at %s %d: %s becomes %s.",
+                where,
+                self.rows,
+                f"{_EXACT:,}",
+                unit,
+                line,
+                f"{value:,}",
+                f"{np.float32(value).item():,.0f}",
+            )
 
 
 def _array(values: ArrayLike) -> NDArray[Any]:
