@@ -28,6 +28,8 @@ BoolArray: TypeAlias = NDArray[np.bool_]
 AnyArray: TypeAlias = NDArray[Any]
 PartColumns: TypeAlias = tuple[IndexArray, IndexArray, FloatArray, PointerArray | None]
 """Users, items, values and timestamps of some ratings, in canonical order."""
+_MOST = {"user": 2**31 - 1, "item": 2**30}
+"""Most rows of a catalogue. Items are half as many, because lists mark one that loses ties by index + items."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,8 +114,10 @@ class Catalogue:
 
     def __post_init__(self) -> None:
         for what, given in (("user", self.user_ids), ("item", self.item_ids)):
-            if np.size(given) > np.iinfo(np.int32).max:
-                raise DataError(f"Catalogue: {np.size(given):,} {what}s are more than an int32 index can tell apart.")
+            if np.size(given) > _MOST[what]:
+                raise DataError(
+                    f"Catalogue: {np.size(given):,} {what}s; an int32 index can tell {_MOST[what]:,} apart."
+                )
             ids = raw_ids(given, f"Catalogue: {what} ids")
             if ids.ndim != 1 or not np.all(ids[:-1] < ids[1:]):
                 raise DataError(f"Catalogue: {what} ids must be strictly increasing.")

@@ -142,10 +142,16 @@ def test_what_is_no_id_is_refused_in_a_line(ids, part):
     assert "\n" not in str(caught.value)
 
 
-def test_a_catalogue_has_room_for_int32_indices_only():
-    everybody = np.broadcast_to(np.int64(1), 2**31)
-    with pytest.raises(DataError, match="2,147,483,648 users are more than an int32 index can tell apart"):
-        Catalogue(everybody, np.array([1]))
+@pytest.mark.parametrize(
+    ("users", "items", "part"),
+    [
+        (2**31, 1, "2,147,483,648 users; an int32 index can tell 2,147,483,647 apart"),
+        (1, 2**30 + 1, "1,073,741,825 items; an int32 index can tell 1,073,741,824 apart"),
+    ],
+)
+def test_a_catalogue_has_room_for_int32_indices_only(users, items, part):
+    with pytest.raises(DataError, match=part):
+        Catalogue(np.broadcast_to(np.int64(1), users), np.broadcast_to(np.int64(1), items))
 
 
 def test_titles_that_are_no_text_are_refused():
