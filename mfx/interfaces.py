@@ -59,6 +59,7 @@ class Features:
             raise DataError("Features: indptr does not describe the rows of indices.")
         if self.indices.size and (self.indices.min() < 0 or self.indices.max() >= len(self.names)):
             raise DataError("Features: an entry points past the last feature name.")
+        check_encodable(texts(self.names, "Features: names"), "Features: names")
 
     def __len__(self) -> int:
         return self.indptr.size - 1

@@ -159,6 +159,12 @@ def test_titles_that_are_no_text_are_refused():
         Catalogue(np.array([1]), np.array([1, 2]), np.array(["a", None], dtype=object))
 
 
+@pytest.mark.parametrize(("name", "part"), [(1995, "names: 1995 is no text"), ("\ud800", "no valid Unicode")])
+def test_names_of_features_that_cannot_be_saved_are_refused(name, part):
+    with pytest.raises(DataError, match=part):
+        Features((name,), np.array([0]), np.array([], np.int32))
+
+
 def test_many_text_ids_are_found_like_single_ones():
     catalogue = Catalogue(np.array([1]), [f"{n:04}" for n in range(1000)])
     wanted = ["0999", "x", "0000", "", "0500"] * 20
