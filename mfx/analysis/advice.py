@@ -267,7 +267,7 @@ class Adviser:
         return [
             Item(
                 rank,
-                self.catalogue.item_ids[at].item(),
+                self.catalogue.item_ids.item(at),
                 self.title_of(at),
                 self.genres_of(at),
                 float(score),

@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
     run = find(given["run"])
     adviser = Adviser(run.model)
     match, answer = adviser.similar(given["item"], given["k"], min_ratings=given["min_ratings"], genre=given["genre"])
-    item_id, title = adviser.catalogue.item_ids[match.index].item(), adviser.title_of(match.index)
+    item_id, title = adviser.catalogue.item_ids.item(match.index), adviser.title_of(match.index)
     if given.as_json:
         about = {"run": run.shown, "run_id": run.run_id, "item_id": item_id, "title": title, "exact": match.exact}
         listed = answer.as_json()

@@ -17,7 +17,7 @@ from mfx.errors import DataError
 from mfx.interfaces import AnyArray, Catalogue, Features, Ratings, RatingScale
 
 FORMAT = 4
-"""Raise it whenever the readers or the layout of the cache change what a file of ratings turns into."""
+"""Raise it whenever the layout of the cache changes, or code outside this package that decides what is read."""
 
 
 def cache_folder() -> Path:
@@ -141,4 +141,4 @@ def _encode(texts: AnyArray) -> AnyArray:
 
 def _decode(column: AnyArray) -> AnyArray:
     parts = column.tobytes().split(b"\xff")[:-1]
-    return np.array([part.decode() for part in parts], dtype=np.str_)
+    return np.array([part.decode() for part in parts], dtype=object)

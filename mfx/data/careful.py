@@ -6,6 +6,7 @@ from array import array
 
 import numpy as np
 
+from mfx.columns import Rounding
 from mfx.data.fields import BadField, parse_id, parse_rating, parse_time
 from mfx.data.layout import Layout, Opener, id_kind, rows_of
 from mfx.data.pieces import Sink
@@ -25,7 +26,8 @@ def read_carefully(
         _all_kind(opener, layout, place, setting)
         for place, setting in ((at[0], layout.user_ids), (at[1], layout.item_ids))
     ]
-    piece, rejected, rows, usable = _Piece(layout, integers), Rejected(), 0, 0
+    rounding, rejected, rows, usable = Rounding(), Rejected(), 0, 0
+    piece = _Piece(layout, integers, rounding)
     with opener() as stream:
         lines_of_data = rows_of(stream, layout)
         if not layout.columns:
@@ -46,12 +48,13 @@ def read_carefully(
             usable += 1
             if len(piece) == _PIECE:
                 sink.add(piece.finished(where))
-                piece = _Piece(layout, integers)
+                piece = _Piece(layout, integers, rounding)
     rejected.settle(where, rows, "line", on_bad_rows)
     if not usable:
         raise DataError(f"{where} holds no usable ratings.", "Check that it is the file you meant.")
     if len(piece):
         sink.add(piece.finished(where))
+    rounding.report(where, "line")
     return rejected
 
 
@@ -70,10 +73,11 @@ def _all_kind(opener: Opener, layout: Layout, place: int, setting: str) -> bool:
 class _Piece:
     """Rows gathered one by one."""
 
-    def __init__(self, layout: Layout, integers: list[bool]) -> None:
+    def __init__(self, layout: Layout, integers: list[bool], rounding: Rounding) -> None:
+        self._rounding = rounding
         self._timed = layout.timestamp is not None
         self._users, self._items = (_CarefulIds(integer) for integer in integers)
-        self._values, self._lines = array("f"), array("q")
+        self._values, self._lines = array("d"), array("q")
         self._seconds, self._nanoseconds = array("q"), array("q")
 
     def __len__(self) -> int:
@@ -93,7 +97,7 @@ class _Piece:
         return RawRatings(
             users=self._users.column(),
             items=self._items.column(),
-            values=np.array(self._values, dtype=np.float32),
+            values=self._rounding.to_float32(np.array(self._values), self._lines.__getitem__),
             timestamps=times if self._timed else None,
             lines=lines,
             time_unit=time_unit,

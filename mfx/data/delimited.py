@@ -6,7 +6,9 @@ from typing import IO, Any
 
 import numpy as np
 
+from mfx.columns import Rounding
 from mfx.data.careful import read_carefully
+from mfx.data.fields import LARGEST
 from mfx.data.layout import Layout, Opener, id_kind, readable, rows_of
 from mfx.data.pieces import Sink
 from mfx.data.raw import IdColumn, RawRatings, Rejected
@@ -50,10 +52,12 @@ def read_ratings(opener: Opener, layout: Layout, where: str, on_bad_rows: str, s
     names, sample = _names(opener, layout, where)
     for id_bits in (32, 64):  # most ids are short, and reading them so takes a quarter less time
         sink.restart()
+        rounding = Rounding()
         try:
             with opener() as stream:
-                _read_fast(stream, layout, names, sample, id_bits, sink)
-                return Rejected()
+                _read_fast(stream, layout, names, sample, id_bits, sink, rounding)
+            rounding.report(where, "line")
+            return Rejected()
         except _NotClean:
             pass
     sink.restart()
@@ -76,7 +80,13 @@ def _names(opener: Opener, layout: Layout, where: str) -> tuple[list[str], list[
 
 
 def _read_fast(
-    stream: IO[bytes], layout: Layout, names: list[str], sample: list[str], id_bits: int, sink: Sink
+    stream: IO[bytes],
+    layout: Layout,
+    names: list[str],
+    sample: list[str],
+    id_bits: int,
+    sink: Sink,
+    rounding: Rounding,
 ) -> None:
     import pyarrow as pa
     import pyarrow.csv as pacsv
@@ -90,7 +100,7 @@ def _read_fast(
     }
     integer = pa.int32() if id_bits == 32 else pa.int64()
     types: dict[str, Any] = {name: pa.string() if is_text else integer for name, is_text in text.items()}
-    types[layout.rating] = pa.float32()
+    types[layout.rating] = pa.float64()  # as the careful reader reads them, and to see what float32 will round
     if layout.timestamp is not None:
         types[layout.timestamp] = _time_type(field[layout.timestamp], layout.unit)
     double, watched = layout.separator == "::", _Watched(stream)
@@ -110,7 +120,7 @@ def _read_fast(
         first_line = line = 1 if layout.columns else 2
         for batch in batches:
             if batch.num_rows:
-                sink.add(_piece(batch, layout, line))
+                sink.add(_piece(batch, layout, line, rounding))
                 line += batch.num_rows
     except (pa.ArrowInvalid, UnicodeDecodeError, BadTime) as error:
         raise _NotClean from error
@@ -118,7 +128,7 @@ def _read_fast(
         raise _NotClean
 
 
-def _piece(batch: Any, layout: Layout, first_line: int) -> RawRatings:
+def _piece(batch: Any, layout: Layout, first_line: int, rounding: Rounding) -> RawRatings:
     import pyarrow as pa
 
     if any(column.null_count for column in batch.columns):
@@ -129,10 +139,11 @@ def _piece(batch: Any, layout: Layout, first_line: int) -> RawRatings:
     )
     values = np.asarray(batch.columns[2])
     _check_ratings(values, layout.scale)
+    ratings = rounding.to_float32(values, lambda row: first_line + row)
     if layout.timestamp is None:
-        return RawRatings(users, items, values, None, first_line=first_line)
+        return RawRatings(users, items, ratings, None, first_line=first_line)
     times, time_unit = _times(batch.columns[3], layout.unit)
-    return RawRatings(users, items, values, times, first_line=first_line, time_unit=time_unit)
+    return RawRatings(users, items, ratings, times, first_line=first_line, time_unit=time_unit)
 
 
 def _labelled(column: Any) -> IdColumn:
@@ -145,7 +156,7 @@ def _labelled(column: Any) -> IdColumn:
 
 def _check_ratings(values: AnyArray, scale: RatingScale | None) -> None:
     outside = scale is not None and values.size and (values.min() < scale.low or values.max() > scale.high)
-    if outside or not np.isfinite(values).all():
+    if outside or not (np.abs(values) <= LARGEST).all():
         raise _NotClean
 
 

@@ -7,6 +7,8 @@ import math
 from mfx.interfaces import RatingScale
 from mfx.timestamps import BadTime, parse
 
+LARGEST = 3.4028234e38
+"""The largest rating, that of float32."""
 _INT64 = range(-(2**63), 2**63)
 
 
@@ -57,7 +59,7 @@ def check_rating(value: float, scale: RatingScale | None) -> None:
     BadField
         Naming which.
     """
-    if not math.isfinite(value) or abs(value) > 3.4028234e38:
+    if not math.isfinite(value) or abs(value) > LARGEST:
         raise BadField("rating is not finite")
     if scale is not None and not scale.low <= value <= scale.high:
         raise BadField(off_scale(scale))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mfx.columns import Rounding
 from mfx.data.fields import off_scale
 from mfx.data.pieces import Sink
 from mfx.data.raw import IdColumn, RawRatings, Rejected, joined_times
@@ -50,7 +51,7 @@ def read_parquet(path: Path, layout: Layout, on_bad_rows: str, sink: Sink) -> Re
 
 
 def _read(path: Path, layout: Layout, kinds: list[str], on_bad_rows: str, sink: Sink) -> Rejected:
-    rejected, rows, usable = Rejected(), 0, 0
+    rounding, rejected, rows, usable = Rounding(), Rejected(), 0, 0
     for table in _tables(path, layout):
         problems: list[tuple[str, BoolArray]] = []
         ids = []
@@ -69,19 +70,19 @@ def _read(path: Path, layout: Layout, kinds: list[str], on_bad_rows: str, sink: 
         good = np.flatnonzero(~_reject(table, layout, problems, rows, rejected))
         if good.size:
             every = good.size == table.num_rows
+            lines = good + rows + 1
             times: PointerArray | None = None
             time_unit: TimeUnit = "s"
             if moments is not None:
                 seconds, nanoseconds = (column[good] for column in moments)
-                lines = good + rows + 1
                 times, time_unit = joined_times(seconds, nanoseconds, lines.item, "row", str(path))
             sink.add(
                 RawRatings(
                     users=_column(ids[0], good),
                     items=_column(ids[1], good),
-                    values=(values if every else values[good]).astype(np.float32, copy=False),
+                    values=rounding.to_float32(values if every else values[good], lines.item),
                     timestamps=times,
-                    lines=None if every else good + rows + 1,
+                    lines=None if every else lines,
                     first_line=rows + 1,
                     unit="row",
                     time_unit=time_unit,
@@ -94,6 +95,7 @@ def _read(path: Path, layout: Layout, kinds: list[str], on_bad_rows: str, sink: 
     rejected.settle(str(path), rows, "row", on_bad_rows)
     if not usable:
         raise DataError(f"{path} holds no usable ratings.", "Check that it is the file you meant.")
+    rounding.report(str(path), "row")
     return rejected
 
 

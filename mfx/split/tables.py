@@ -148,6 +148,6 @@ def _moments(column: pa.ChunkedArray, unit: str, file: Path, first_line: int) ->
 def _values(table: pa.Table, column: str) -> AnyArray:
     values = table.column(column)
     if str(values.type) == "string":
-        return np.array(values.to_pylist(), dtype=np.str_)
+        return np.array(values.to_pylist(), dtype=object)
     found: AnyArray = values.to_numpy()
     return found

@@ -230,7 +230,7 @@ def _id(written: Any, integer: bool) -> int | str:
 
 
 def _plain(raw: Any) -> int | str:
-    return int(raw) if isinstance(raw, np.integer) else str(raw)
+    return int(raw) if isinstance(raw, np.integer) else raw
 
 
 def sound(ratings: Any) -> str:

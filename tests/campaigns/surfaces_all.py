@@ -1,5 +1,6 @@
 """Every surface."""
 
+from surfaces_cache import REPLACED
 from surfaces_config import NODES, OVERRIDES
 from surfaces_models import MODELS, SERVED
 from surfaces_parquet import CSV, PARQUET
@@ -7,4 +8,4 @@ from surfaces_parts import IN_PARTS
 from surfaces_times import TIMES_BELOW_A_SECOND
 from surfaces_zip import CHECKSUM, ZIPS
 
-SURFACES = [CSV, PARQUET, TIMES_BELOW_A_SECOND, IN_PARTS, ZIPS, CHECKSUM, NODES, OVERRIDES, MODELS, SERVED]
+SURFACES = [CSV, PARQUET, TIMES_BELOW_A_SECOND, IN_PARTS, ZIPS, CHECKSUM, REPLACED, NODES, OVERRIDES, MODELS, SERVED]
