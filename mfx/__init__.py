@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from mfx.results import Result
     from mfx.settings import Component, setting, tunable
     from mfx.split.audit import audit
+    from mfx.split.chance import item_hash, rating_hash
 
 _DOOR = {
     "mfx.data.pieces": ("Sink",),
@@ -146,6 +147,10 @@ _DOOR = {
         "tunable",
     ),
     "mfx.split.audit": ("audit",),
+    "mfx.split.chance": (
+        "item_hash",
+        "rating_hash",
+    ),
 }
 _HOME = {name: module for module, names in _DOOR.items() for name in names}
 
@@ -210,6 +215,8 @@ __all__ = [
     "create",
     "create_metrics",
     "evaluate",
+    "item_hash",
+    "rating_hash",
     "register",
     "run",
     "setting",

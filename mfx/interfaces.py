@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mfx.errors import DataError
+from mfx.raw_ids import id_hashes, id_ranks
 
 IndexArray: TypeAlias = NDArray[np.int32]
 PointerArray: TypeAlias = NDArray[np.int64]
@@ -125,6 +126,24 @@ class Catalogue:
     def n_items(self) -> int:
         """Number of items, rated or not."""
         return int(self.item_ids.size)
+
+    @functools.cached_property
+    def user_hashes(self) -> NDArray[np.uint64]:
+        """Hash of each user's raw id, shape (users,): the same whoever else is in the catalogue, see `mfx.raw_ids`."""
+        return id_hashes(self.user_ids)
+
+    @functools.cached_property
+    def item_hashes(self) -> NDArray[np.uint64]:
+        """Hash of each item's raw id, shape (items,): the same whatever else is in the catalogue."""
+        return id_hashes(self.item_ids)
+
+    @functools.cached_property
+    def item_ranks(self) -> PointerArray | None:
+        """Place of each item in the order in which ties are broken, int64, shape (items,); None for that of indices.
+
+        Integers come by value, also if they are stored as text, and before other ids.
+        """
+        return id_ranks(self.item_ids)
 
     def user_index(self, user_ids: ArrayLike) -> IndexArray:
         """Translate raw user ids into indices; -1 where a user is unknown."""
@@ -428,7 +447,8 @@ class Splitter(Protocol):
     One that can divide parts of a data set apart says how: ``divides = "users"`` with methods ``labels(ratings)``, in
     which no user's labels depend on another's ratings; or ``"keys"`` with ``keys(ratings)`` and ``ranks(count)``, the
     ratings of the smallest keys going to test, the next to valid. Both have ``rule()`` and ``empty()``; see
-    `mfx.split.temporal` and `mfx.split.random`.
+    `mfx.split.temporal` and `mfx.split.random`. Of raw ids it is then given `Catalogue.user_hashes`, ``item_hashes``
+    and ``item_ranks`` only, which is all that `mfx.rating_hash` needs; ``user_ids`` and ``item_ids`` are indices there.
     """
 
     def split(self, ratings: Ratings) -> Split:

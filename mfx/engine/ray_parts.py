@@ -57,10 +57,11 @@ def split(splitter: Any, ratings: PartitionedRatings) -> PartitionedSplit:
     """
     if not ratings.parts:
         raise ValueError("These ratings were split before.")
-    cuts = _cuts(splitter, ratings) if splitter.divides == "keys" else None
+    drawn_by = put(work.drawn_by(ratings.catalogue))
+    cuts = _cuts(splitter, ratings, drawn_by) if splitter.divides == "keys" else None
     remote = task(_divide, returns=5)
     found = [
-        remote(splitter, columns, ratings.frame, ratings.users_of(number), cuts)
+        remote(splitter, columns, ratings.frame, drawn_by, ratings.users_of(number), cuts)
         for number, columns in enumerate(ratings.parts)
     ]
     ratings.parts.clear()
@@ -93,14 +94,14 @@ def _divide(*arguments: Any) -> tuple[Any, ...]:
     return (*divided.columns, divided.summaries, divided.audited)
 
 
-def _cuts(splitter: Any, ratings: PartitionedRatings) -> list[int]:
+def _cuts(splitter: Any, ratings: PartitionedRatings, drawn_by: Any) -> list[int]:
     """Find the keys at the ranks that a splitter by keys wants: first between which leading bits, then which."""
     ranks = splitter.ranks(len(ratings))
     histogram = task(work.key_histogram)
-    below = np.cumsum(sum(get([histogram(splitter, part, ratings.frame) for part in ratings.parts])))
+    below = np.cumsum(sum(get([histogram(splitter, part, ratings.frame, drawn_by) for part in ratings.parts])))
     bins = [int(np.searchsorted(below, rank, side="right")) for rank in ranks]
     among = task(work.keys_among)
-    found = get([among(splitter, part, ratings.frame, bins) for part in ratings.parts])
+    found = get([among(splitter, part, ratings.frame, drawn_by, bins) for part in ratings.parts])
     cuts = []
     for which, (rank, leading) in enumerate(zip(ranks, bins, strict=True)):
         keys = np.sort(np.concatenate([one[which] for one in found]))

@@ -12,7 +12,7 @@ from mfx.interfaces import AnyArray, PointerArray, Ratings, Split
 from mfx.registry import register
 from mfx.settings import Component, setting
 from mfx.split.chance import rating_hash, smallest
-from mfx.split.parts import ASIDE, TEST, TRAIN, VALID, Labels, build, require_ratings, require_timestamps
+from mfx.split.parts import ASIDE, TEST, TRAIN, VALID, Labels, build, label_latest, require_ratings, require_timestamps
 from mfx.split.settings import MORE_VALID
 from mfx.split.shares import floor_share, floor_share_of
 from mfx.split.tables import Table, check_columns, read_table
@@ -153,12 +153,9 @@ class PredefinedSplit(Component):
             hashes = rating_hash(self.seed, ratings, stream=_VALID_STREAM)[train]
             labels[train] = VALID - smallest(hashes, [floor_share_of(self.valid_fraction, train.size)])
         elif self.valid_fraction:
-            from mfx.solver.segments import label_tails
-
             part = ratings.take(train)
             counts = floor_share(self.valid_fraction, part.user_counts)
-            late = label_tails(part.user_indptr, require_timestamps(part, "predefined"), np.zeros_like(counts), counts)
-            labels[train] = late
+            labels[train] = label_latest(part, require_timestamps(part, "predefined"), np.zeros_like(counts), counts)
 
     def _valid_text(self) -> str:
         if self.valid_path is not None:
