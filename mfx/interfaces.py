@@ -257,6 +257,17 @@ class Ratings:
         same_user = self.users[:-1] == self.users[1:]
         if np.any(self.users[:-1] > self.users[1:]) or np.any(same_user & (self.items[:-1] > self.items[1:])):
             raise DataError("Ratings: rows are not ordered by user and item.", "Build them with Ratings.from_columns.")
+        earlier = np.flatnonzero(same_user & (self.items[:-1] == self.items[1:]))
+        later = earlier + 1
+        wrong = self.values[earlier] > self.values[later]
+        if self.timestamps is not None:
+            ahead, behind = self.timestamps[earlier], self.timestamps[later]
+            wrong = (ahead > behind) | ((ahead == behind) & wrong)
+        if np.any(wrong):
+            raise DataError(
+                "Ratings: rows of one user and item are not ordered by timestamp and value.",
+                "Build them with Ratings.from_columns.",
+            )
 
     def __len__(self) -> int:
         return int(self.users.size)
@@ -379,12 +390,15 @@ class Split:
         Parts over one catalogue. `valid` steers early stopping and tuning; `test` is scored once.
     rule : str
         One line for people: how the parts were made, ties included.
+    aside : int
+        How many ratings are in no part.
     """
 
     train: Ratings
     valid: Ratings
     test: Ratings
     rule: str
+    aside: int = 0
 
     @functools.cached_property
     def train_and_valid(self) -> Ratings:
@@ -449,6 +463,17 @@ class Splitter(Protocol):
     ratings of the smallest keys going to test, the next to valid. Both have ``rule()`` and ``empty()``; see
     `mfx.split.temporal` and `mfx.split.random`. Of raw ids it is then given `Catalogue.user_hashes`, ``item_hashes``
     and ``item_ranks`` only, which is all that `mfx.rating_hash` needs; ``user_ids`` and ``item_ids`` are indices there.
+
+    The result is checked whatever the splitter is (see `mfx.split.checks`). A splitter may declare more, as attributes
+    of its class or of itself:
+
+    ``leaves_aside = True``
+        Its rule leaves some ratings in no part; without it that is refused.
+    ``leak_free = "user"`` or ``"global"``
+        It goes by time: nothing held out is older than the same user's history, or than anybody's. A run says in its
+        notes how many ratings break that.
+    ``dropped_``
+        After `split`: a dict of rows of its own source that were left out, by reason.
     """
 
     def split(self, ratings: Ratings) -> Split:

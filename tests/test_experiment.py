@@ -61,7 +61,7 @@ def test_an_objective_that_should_grow_is_maximised(run):
 
 
 def test_test_ratings_change_nothing_but_the_final_score(run):
-    clean, poisoned = run(), run("split.poison=true")
+    clean, poisoned = run(), run("dataset.poison=true")
     assert poisoned.split.test.values.max() > 1e5
     assert clean.curves == poisoned.curves
     assert clean.metrics["fit/best_epoch"] == poisoned.metrics["fit/best_epoch"]

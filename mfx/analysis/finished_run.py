@@ -12,6 +12,7 @@ from mfx import compose, results
 from mfx.errors import DataError, MFXError
 from mfx.interfaces import Ratings, Split
 from mfx.models.base import Recommender
+from mfx.split.checks import divide
 
 RUNS = Path("runs")
 
@@ -141,7 +142,7 @@ class FinishedRun:
             If the data cannot be read.
         """
         plan = self.plan()
-        split = plan.splitter.split(plan.dataset.load())
+        split = divide(plan.splitter, plan.dataset.load())
         known = self.identity.get("split_fingerprint")
         if known is not None and known != split.fingerprint:
             raise DataError(

@@ -167,8 +167,9 @@ def divide(
     else:
         keys = splitter.keys(ratings)
         labels = TEST - sum((keys >= cut).astype(np.int8) for cut in cuts)
-    split = Split(ratings.take(labels == TRAIN), ratings.take(labels == VALID), ratings.take(labels == TEST), rule="")
-    train, valid, test = (columns_of(part) for part in (split.train, split.valid, split.test))
+    held = ratings.take(labels == TRAIN), ratings.take(labels == VALID), ratings.take(labels == TEST)
+    split = Split(*held, "", len(ratings) - sum(map(len, held)))
+    train, valid, test = map(columns_of, held)
     sums = [Summary.of(part, users, frame.n_items) for part in (train, valid, test)]
     return Divided((train, valid, test), (sums[0], sums[1], sums[2]), audit(split))
 

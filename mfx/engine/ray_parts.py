@@ -24,6 +24,7 @@ from mfx.metrics.sums import whole
 from mfx.models.bulk import FoldedUsers, Wanted
 from mfx.models.lists import Seen
 from mfx.solver.elsewhere import block_bounds
+from mfx.split.checks import refuse_aside
 from mfx.split.parts import refuse_empty
 
 
@@ -81,6 +82,8 @@ def split(splitter: Any, ratings: PartitionedRatings) -> PartitionedSplit:
     where = f"split '{splitter.name}' of {len(ratings):,} ratings of '{ratings.name}'"
     refuse_empty(len(train), len(valid), len(test), where, **splitter.empty())
     numbers = audit_of_counts(train, valid, test, audited)
+    if numbers["ratings_aside"]:
+        refuse_aside(splitter, int(numbers["ratings_aside"]), len(ratings), "")
     for name, part, history in (("valid", valid, (train,)), ("test", test, (train, valid))):
         newest = max((one.newest for one in history if one.newest is not None), default=None)
         if newest is not None and len(part):

@@ -32,6 +32,7 @@ class LeaveLastOut(Component):
     valid_count: int = setting(1, ge=0)
 
     divides: ClassVar[str] = "users"
+    leak_free: ClassVar[str] = "user"
 
     def split(self, ratings: Ratings) -> Split:
         """Sort each user's ratings by timestamp and item id and cut them from the end.

@@ -54,7 +54,7 @@ def build(
     refuse_empty(
         len(train), len(valid), len(test), where, more_test=more_test, more_valid=more_valid, no_valid=no_valid
     )
-    return Split(train, valid, test, rule)
+    return Split(train, valid, test, rule, aside=len(ratings) - len(train) - len(valid) - len(test))
 
 
 def refuse_empty(

@@ -53,6 +53,11 @@ class PredefinedSplit(Component):
         Not used with `valid_path`.
     seed : int
         Which random choice, for ``valid_rule=random``.
+
+    Attributes
+    ----------
+    dropped_ : dict of str to int
+        After `split`: ratings in no file, and rows of the files that are no ratings, by reason; empty if none.
     """
 
     train_path: str | None = setting(None)
@@ -77,6 +82,11 @@ class PredefinedSplit(Component):
             )
         if not self.separator:
             raise SettingError("PredefinedSplit.separator is empty.", "Use tab, comma, or the characters themselves.")
+
+    @property
+    def leaves_aside(self) -> bool:
+        """Whether ratings may be in no part: those that no file lists, where that is not refused."""
+        return self.unlisted_rows == "drop"
 
     def split(self, ratings: Ratings) -> Split:
         """Look the rows of the files up among the ratings.
@@ -103,6 +113,8 @@ class PredefinedSplit(Component):
             )
         if self.valid_path is None:
             self._choose_valid(labels, ratings)
+        left = {"rating in no file (unlisted_rows=drop)": unlisted, "row not in the data (unknown_rows=drop)": unknown}
+        self.dropped_ = {reason: count for reason, count in left.items() if count}
         rule = f"predefined: train {self.train_path}, test {self.test_path}, valid {self._valid_text()}"
         if unlisted or unknown:
             rule += f"; dropped {unlisted} ratings in no file and {unknown} rows of the files not in the data set"

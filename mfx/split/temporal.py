@@ -22,6 +22,7 @@ class TemporalSplit(SharesSplitter):
     """
 
     divides: ClassVar[str] = "users"
+    leak_free: ClassVar[str] = "user"
 
     def split(self, ratings: Ratings) -> Split:
         """Sort each user's n ratings by timestamp and item id; test gets the last ⌊fraction·n⌋.
