@@ -62,9 +62,10 @@ def _lots(seed, fold, n):
 @register("split", "toy_split")
 @dataclass(kw_only=True)
 class ToySplit(Component):
-    """Random parts."""
+    """Random parts; if it `leaks`, all of test is in train too."""
 
     fold: int = setting(0, ge=0)
+    leaks: bool = setting(False)
     seed: int = setting(1, ge=0)
 
     def split(self, ratings: Ratings) -> Split:
@@ -75,7 +76,7 @@ class ToySplit(Component):
             columns = {name: getattr(ratings, name)[kept] for name in ("users", "items", "values", "timestamps")}
             return replace(ratings, **columns)
 
-        return Split(part(0.0, 0.6), part(0.6, 0.8), part(0.8, 1.0), rule="toy")
+        return Split(ratings if self.leaks else part(0.0, 0.6), part(0.6, 0.8), part(0.8, 1.0), rule="toy")
 
 
 @register("model", "toy_model")
