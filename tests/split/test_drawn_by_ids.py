@@ -44,7 +44,7 @@ def moved(before: Parts, after: Parts) -> list[tuple[str, str]]:
 def drawn(size: int = 2000, seed: int = 0) -> tuple[Any, ...]:
     rng = np.random.default_rng(seed)
     pairs = rng.choice(100 * 90, size, replace=False)
-    return pairs // 90 * 3, pairs % 90 * 7 - 50, rng.integers(1, 6, size), rng.integers(0, 300, size)
+    return pairs // 90 * 3, pairs % 90 * 7 - 50, rng.integers(1, 6, size), rng.integers(0, 40, size)
 
 
 @pytest.mark.parametrize("kind", ALL)
