@@ -132,7 +132,7 @@ def compete(choices: list[str], settings: Mapping[str, Any], tuned: bool, minute
 
     plan = compose.build(compose.compose([*choices, "tracking=console"]))
     ratings = plan.dataset.load()
-    split = plan.splitter.split(ratings)
+    split = divide(plan.splitter, ratings)
     given = plan.config["model"]
     known = settings_of(registry.get("model", given["name"]).component)
     fixed = {key: given[key] for key, info in known.items() if given[key] != info.default} | dict(settings)
