@@ -20,6 +20,7 @@ from mfx import compose, experiment, registry
 from mfx.errors import MFXError
 from mfx.metrics.evaluation import evaluate
 from mfx.settings import settings_of
+from mfx.split.checks import divide
 from mfx.sweep import space as search
 
 
