@@ -14,7 +14,7 @@ from mfx.interfaces import PointerArray, Ratings, Split
 from mfx.registry import register
 from mfx.settings import Component, setting
 from mfx.split.chance import rating_hash, smallest
-from mfx.split.parts import ASIDE, TEST, TRAIN, VALID, Labels, build, require_ratings, require_timestamps
+from mfx.split.parts import ASIDE, TEST, TRAIN, VALID, Labels, build, label_latest, require_ratings, require_timestamps
 from mfx.split.settings import MORE_VALID
 from mfx.split.shares import floor_share, floor_share_of
 from mfx.split.tables import Table, check_columns, read_table
@@ -58,6 +58,11 @@ class PredefinedSplit(Component):
         Not used with `valid_path`.
     seed : int
         Which random choice, for ``valid_rule=random``.
+
+    Attributes
+    ----------
+    dropped_ : dict of str to int
+        After `split`: ratings in no file, and rows of the files that are no ratings, by reason; empty if none.
     """
 
     train_path: str | None = setting(None)
@@ -84,6 +89,11 @@ class PredefinedSplit(Component):
         if not self.separator:
             raise SettingError("PredefinedSplit.separator is empty.", "Use tab, comma, or the characters themselves.")
 
+    @property
+    def leaves_aside(self) -> bool:
+        """Whether ratings may be in no part: those that no file lists, where that is not refused."""
+        return self.unlisted_rows == "drop"
+
     def split(self, ratings: Ratings) -> Split:
         """Look the rows of the files up among the ratings.
 
@@ -109,6 +119,8 @@ class PredefinedSplit(Component):
             )
         if self.valid_path is None:
             self._choose_valid(labels, ratings)
+        left = {"rating in no file (unlisted_rows=drop)": unlisted, "row not in the data (unknown_rows=drop)": unknown}
+        self.dropped_ = {reason: count for reason, count in left.items() if count}
         rule = f"predefined: train {self.train_path}, test {self.test_path}, valid {self._valid_text()}"
         if unlisted or unknown:
             rule += f"; dropped {unlisted} ratings in no file and {unknown} rows of the files not in the data set"
@@ -160,12 +172,9 @@ class PredefinedSplit(Component):
             hashes = rating_hash(self.seed, ratings, stream=_VALID_STREAM)[train]
             labels[train] = VALID - smallest(hashes, [floor_share_of(self.valid_fraction, train.size)])
         elif self.valid_fraction:
-            from mfx.solver.segments import label_tails
-
             part = ratings.take(train)
             counts = floor_share(self.valid_fraction, part.user_counts)
-            late = label_tails(part.user_indptr, require_timestamps(part, "predefined"), np.zeros_like(counts), counts)
-            labels[train] = late
+            labels[train] = label_latest(part, require_timestamps(part, "predefined"), np.zeros_like(counts), counts)
 
     def _valid_text(self) -> str:
         if self.valid_path is not None:
