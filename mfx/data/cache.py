@@ -16,7 +16,7 @@ from mfx.data.store import DamagedFile, read_columns, write_columns
 from mfx.errors import DataError
 from mfx.interfaces import AnyArray, Catalogue, Features, Ratings, RatingScale
 
-FORMAT = 3
+FORMAT = 4
 """Raise it whenever the readers or the layout of the cache change what a file of ratings turns into."""
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from mfx.data.pieces import Labels, narrowed
 from mfx.data.raw import Facts, IdColumn
 from mfx.errors import DataError
-from mfx.interfaces import AnyArray, IndexArray
+from mfx.interfaces import AnyArray, BoolArray, IndexArray
+from mfx.raw_ids import is_whole
 
 _SPARSE = 8  # slots of a lookup table that one id may cost
 _FEW = 1 << 20
@@ -64,6 +65,14 @@ class DistinctIds:
         """Whether the ids are integers."""
         return self._labels is None
 
+    @property
+    def example(self) -> int | str:
+        """One of the ids."""
+        if self._labels is not None:
+            return self._labels.labels[0]
+        self._merge()
+        return int(self._known[0])
+
     def add(self, column: IdColumn) -> AnyArray:
         """Take note of the ids of a piece; return the integers that `Index` will translate."""
         if column.labels is not None:
@@ -86,19 +95,27 @@ class DistinctIds:
         if self._labels is not None:
             labels = np.array(self._labels.labels, dtype=np.str_)
             known = np.union1d(labels, more)
-            return Index(known, np.searchsorted(known, labels).astype(np.int32), 0)
+            index = np.searchsorted(known, labels).astype(np.int32)
+            return Index(known, _marked(known, index), index, 0)
         self._merge()
         known = np.union1d(self._known, more).astype(np.int64)
+        rated = _marked(known, np.searchsorted(known, self._known))
         lowest, highest = int(known[0]), int(known[-1])
         if highest - lowest >= max(_SPARSE * known.size, _FEW):
-            return Index(known, None, 0)
+            return Index(known, rated, None, 0)
         table = np.full(highest - lowest + 1, -1, np.int32)
         table[known - lowest] = np.arange(known.size, dtype=np.int32)
-        return Index(known, table, lowest)
+        return Index(known, rated, table, lowest)
 
     def _merge(self) -> None:
         self._known = np.unique(np.concatenate([self._known, *self._new]))
         self._new = []
+
+
+def _marked(known: AnyArray, index: AnyArray) -> BoolArray:
+    marks = np.zeros(known.size, np.bool_)
+    marks[index] = True
+    return marks
 
 
 class Index:
@@ -108,14 +125,16 @@ class Index:
     ----------
     known : array of int64 or str
         Distinct ids, strictly increasing.
+    rated : bool array, shape of known
+        Which of them rows have.
     table : int32 array or None
         Index of each integer from `lowest`; None to search for it.
     lowest : int
         Integer of the first entry of the table.
     """
 
-    def __init__(self, known: AnyArray, table: IndexArray | None, lowest: int) -> None:
-        self.known = known
+    def __init__(self, known: AnyArray, rated: BoolArray, table: IndexArray | None, lowest: int) -> None:
+        self.known, self.rated = known, rated
         self._table, self._lowest = table, lowest
 
     def of(self, codes: AnyArray) -> IndexArray:
@@ -125,8 +144,8 @@ class Index:
         return self._table[codes.astype(np.int64, copy=False) - self._lowest]
 
 
-def ids_of_facts(facts: Facts | None, integer: bool, what: str) -> AnyArray:
-    """Return the ids that facts are about, as integers or text.
+def ids_of_facts(facts: Facts | None, example: int | str, what: str) -> AnyArray:
+    """Return the ids that facts are about, as integers or text: the kind of `example`, an id of the ratings.
 
     Raises
     ------
@@ -134,8 +153,8 @@ def ids_of_facts(facts: Facts | None, integer: bool, what: str) -> AnyArray:
         If one is described twice, or is no integer although those of the ratings are.
     """
     if facts is None:
-        return np.empty(0, np.int64 if integer else np.str_)
-    ids = convert_ids(facts.ids, integer, facts.where)
+        return np.empty(0, np.int64 if isinstance(example, int) else np.str_)
+    ids = convert_ids(facts.ids, example, facts.where)
     distinct, counts = np.unique(ids, return_counts=True)
     if distinct.size < ids.size:
         raise DataError(
@@ -145,21 +164,25 @@ def ids_of_facts(facts: Facts | None, integer: bool, what: str) -> AnyArray:
     return ids
 
 
-def convert_ids(ids: Sequence[str] | AnyArray, integer: bool, where: str) -> AnyArray:
-    """Turn ids as written into int64 or text, as in the file of ratings.
+def convert_ids(ids: Sequence[str] | AnyArray, example: object, where: str) -> AnyArray:
+    """Turn ids as written into int64 or text, whichever kind `example`, an id of the ratings, has.
 
     Raises
     ------
     DataError
         If one is no integer although those of the ratings are.
     """
-    if not integer:
+    if not isinstance(example, int | np.integer):
         return np.array([str(raw).strip() for raw in ids], dtype=np.str_)
-    try:
-        # Without the dtype, no ids would be floating point, and those beyond 64 bits objects or floating point.
-        return np.array(ids if isinstance(ids, np.ndarray) else [int(raw) for raw in ids], dtype=np.int64)
-    except (ValueError, OverflowError) as error:
+    if isinstance(ids, np.ndarray) and ids.dtype.kind in "iu":
+        return ids.astype(np.int64)
+    texts = [str(raw).strip() for raw in ids]
+    unlike = next((text for text in texts if not is_whole(text)), None)
+    if unlike is not None:
         raise DataError(
-            f"{where}: an id is no integer, but the ids of the ratings are ({error}).",
+            f"{where}: an id is no integer, but the ids of the ratings are: "
+            f"ids look like {unlike!r} there and {int(example)} in the ratings.",
             "Give both files the same ids, or read them as text (dataset.item_ids=text).",
-        ) from error
+        )
+    # Without the dtype, no ids would be floating point.
+    return np.array([int(text.removesuffix(".0")) for text in texts], dtype=np.int64)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mfx.data.fields import LATEST, PER_SECOND, TOO_LATE, off_scale
+from mfx.data.fields import LATEST, PER_SECOND, TOO_LATE, BadField, off_scale, parse_id
 from mfx.data.pieces import Sink
 from mfx.data.raw import IdColumn, RawRatings, Rejected
 from mfx.errors import DataError
 from mfx.interfaces import AnyArray, BoolArray, PointerArray
+from mfx.raw_ids import are_whole
 
 if TYPE_CHECKING:
     from mfx.data.layout import Layout
@@ -32,7 +34,7 @@ def read_parquet(path: Path, layout: Layout, on_bad_rows: str, sink: Sink) -> Re
     """Read a Parquet file of ratings, piece by piece.
 
     Rows are counted from 1. Missing values are null; ids stored as floating point (as pandas does beside missing
-    ones) count as integers if they are whole.
+    ones) count as integers if they are whole, and have no decimals when they are read as text.
 
     Raises
     ------
@@ -140,6 +142,8 @@ def _ids(column: Any, setting: str, what: str, problems: list[tuple[str, BoolArr
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
     missing = _missing(column)
     problems.append((f"missing {what}", missing))
     if pa.types.is_floating(column.type):
@@ -153,14 +157,26 @@ def _ids(column: Any, setting: str, what: str, problems: list[tuple[str, BoolArr
             problems.append((f"{what} is beyond 64 bits with a sign", numbers > _LARGEST))
         return numbers.astype(np.int64, copy=False)
     text = pc.utf8_trim_whitespace(column.cast(pa.string()).fill_null(""))
-    empty = np.asarray(pc.equal(text, "")) & ~missing
-    problems.append((f"missing {what}", empty))
-    integer = np.asarray(pc.match_substring_regex(text, r"^[+-]?[0-9]{1,18}$")) | missing | empty
-    if setting == "integer" or (setting == "auto" and integer.all()):
-        problems.append((f"{what} is no integer", ~integer))
-        clean = pc.if_else(pa.array(integer & ~missing & ~empty), text, "0")
-        return np.asarray(pc.utf8_ltrim(clean, "+").cast(pa.int64()))
-    return text
+    absent = np.asarray(pc.equal(text, ""))
+    problems.append((f"missing {what}", absent & ~missing))
+    if setting == "text":
+        return text
+    encoded = text.combine_chunks().dictionary_encode()
+    codes, labels = np.asarray(encoded.indices), encoded.dictionary.to_pylist()
+    if setting == "auto" and not are_whole(labels):
+        return text
+    numbers, integer = _integers(labels)
+    problems.append((f"{what} is no integer", ~integer[codes] & ~absent))
+    return numbers[codes]
+
+
+def _integers(labels: list[str]) -> tuple[PointerArray, BoolArray]:
+    """Return the integers that labels spell, and whether they spell one."""
+    numbers, integer = np.zeros(len(labels), np.int64), np.zeros(len(labels), np.bool_)
+    for place, label in enumerate(labels):
+        with contextlib.suppress(BadField):
+            numbers[place], integer[place] = parse_id(label, integer=True), True
+    return numbers, integer
 
 
 def _column(ids: Any, good: PointerArray) -> IdColumn:

@@ -132,6 +132,7 @@ def test_defaults_are_those_of_movielens_100k() -> None:
         "test_path": "u1.test",
         "valid_path": None,
         "separator": "tab",
+        "quoting": "auto",
         "columns": ["user_id", "item_id", "rating", "timestamp"],
         "header": False,
         "unknown_rows": "refuse",
