@@ -17,16 +17,20 @@ log = logging.getLogger("mfx")
 WHOLE = r"(0|-?[1-9][0-9]{0,18})(\.0)?"
 """Spellings of an integer of which no two differ in anything but ".0", which pandas adds beside missing values."""
 
+ANY_WHOLE = r"[+-]?[0-9]+(\.0)?"
+"""Spellings of an integer where ids are known to be integers."""
+
 MATCHED_SHARE = 0.5
 """Of two files that belong together, the share of the smaller one's ids that the other must have; below, MFX warns."""
 
+INT64 = range(-(2**63), 2**63)
+
 _WHOLE = re.compile(WHOLE)
-_INT64 = range(-(2**63), 2**63)
 
 
 def is_whole(text: str) -> bool:
     """Whether an id is spelled as an integer of 64 bits, without leading zeros or a plus; ``.0`` may follow."""
-    return _WHOLE.fullmatch(text) is not None and int(text.removesuffix(".0")) in _INT64
+    return _WHOLE.fullmatch(text) is not None and int(text.removesuffix(".0")) in INT64
 
 
 def are_whole(ids: list[str]) -> bool:
@@ -53,8 +57,7 @@ def without_decimals(ids: list[str], setting: str) -> list[str]:
 
 
 def _canonical(text: str) -> str:
-    match = re.fullmatch(r"([+-]?)0*([0-9]+)(\.0)?", text)
-    return text if match is None else str(int(match[1] + match[2]))
+    return str(int(text.removesuffix(".0"))) if re.fullmatch(ANY_WHOLE, text) else text
 
 
 def look_up(find: Callable[[Any], Any], ids: Any, integer: bool) -> Any:

@@ -9,14 +9,14 @@ from typing import IO, Any
 import numpy as np
 
 from mfx.data.careful import read_carefully, with_kinds_of_ids
-from mfx.data.fields import LATEST, PER_SECOND, BadField, parse_id
+from mfx.data.fields import LATEST, PER_SECOND
+from mfx.data.ids import integers_spelled
 from mfx.data.layout import Layout, id_kind, readable, rows_of
 from mfx.data.pieces import Sink
 from mfx.data.raw import IdColumn, RawRatings, Rejected
 from mfx.errors import DataError
 from mfx.interfaces import AnyArray, RatingScale
 from mfx.quoting import Opener, Quotes, read_with_quotes
-from mfx.raw_ids import are_whole
 
 _BLOCK = 8 << 20
 
@@ -191,15 +191,15 @@ def _id_column(column: Any, kind: str, guessed: bool) -> IdColumn:
     if not pa.types.is_string(column.type):
         return IdColumn(np.asarray(column))
     encoded = column.dictionary_encode()
-    codes, labels = np.asarray(encoded.indices), [label.strip() for label in encoded.dictionary.to_pylist()]
-    if "" in labels or (guessed and not are_whole(labels)):
-        raise _NotClean
+    codes = np.asarray(encoded.indices)
     if kind == "text":
+        labels = [label.strip() for label in encoded.dictionary.to_pylist()]
+        if "" in labels:
+            raise _NotClean
         return IdColumn(codes, labels)
-    try:
-        numbers = np.array([parse_id(label, integer=True) for label in labels], dtype=np.int64)
-    except BadField as error:
-        raise _NotClean from error
+    numbers, spelled = integers_spelled(encoded.dictionary, plainly=guessed)
+    if not spelled.all():
+        raise _NotClean
     return IdColumn(numbers[codes])
 
 
@@ -229,8 +229,8 @@ class _Watched:
 
     def __init__(self, stream: IO[bytes], separator: str, *, spellings: bool) -> None:
         self._stream, self._spellings = stream, spellings
-        self._before = np.zeros(256, np.bool_)
-        self._before[list(b'\r\n\t "-' + separator.encode()[-1:])] = True
+        self._starts = np.zeros(256, np.bool_)
+        self._starts[list(b'\r\n\t "+-' + separator.encode()[-1:])] = True
         self._last = b"\n"
         self.closed = False
         self.unlike_arrow = False
@@ -239,24 +239,31 @@ class _Watched:
         block = self._stream.read(size)
         if not self.unlike_arrow:
             joint = self._last + (block or b"\n")
-            self.unlike_arrow = b"0x" in joint or b"0X" in joint or (self._spellings and self._zeros(joint))
+            self.unlike_arrow = _has_hexadecimal(joint) or (self._spellings and self._has_zeros(joint))
             self._last = joint[-2:]
         return block
 
-    def _zeros(self, text: bytes) -> bool:
-        """Whether a number begins with a zero and another digit, or with a zero below zero."""
+    def _has_zeros(self, text: bytes) -> bool:
+        """Whether a number begins with a zero and another digit, or is -0."""
         codes = np.frombuffer(text, np.uint8)
-        zeros = np.flatnonzero(codes[1:-1] == ord("0"))
-        before, after = codes[zeros], codes[zeros + 2]
-        digit = (after >= ord("0")) & (after <= ord("9"))
-        negative = (before == ord("-")) & (after != ord("."))
-        return bool((self._before[before] & (digit | negative)).any())
+        before, here, after = codes[:-2], codes[1:-1], codes[2:]
+        odd = after - np.uint8(ord("0")) <= 9  # unsigned, so that everything else is above 9
+        if b"-0" in text:
+            odd |= (before == ord("-")) & (after != ord("."))
+        odd &= here == ord("0")
+        odd &= before - np.uint8(ord("0")) > 9
+        return bool(odd.any() and self._starts[before[odd]].any())
 
     def readable(self) -> bool:
         return True
 
     def close(self) -> None:
         self.closed = True
+
+
+def _has_hexadecimal(text: bytes) -> bool:
+    # A single character is found many times as fast as two.
+    return (b"x" in text and b"0x" in text) or (b"X" in text and b"0X" in text)
 
 
 class _OneColon:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from mfx.data.pieces import Labels, narrowed
 from mfx.data.raw import Facts, IdColumn
 from mfx.errors import DataError
-from mfx.interfaces import AnyArray, BoolArray, IndexArray
-from mfx.raw_ids import is_whole
+from mfx.interfaces import AnyArray, BoolArray, IndexArray, PointerArray
+from mfx.raw_ids import ANY_WHOLE, INT64, WHOLE, is_whole
 
 _SPARSE = 8  # slots of a lookup table that one id may cost
 _FEW = 1 << 20
@@ -50,6 +51,36 @@ def index_ids(column: IdColumn, more: AnyArray) -> tuple[AnyArray, IndexArray]:
     codes, found = pd.factorize(column.codes)
     known = np.union1d(found, more).astype(np.int64)
     return known, np.searchsorted(known, found).astype(np.int32)[codes]
+
+
+def integers_spelled(labels: Any, *, plainly: bool) -> tuple[PointerArray, BoolArray]:
+    """Read text ids as integers; `mfx.raw_ids.is_whole` and `mfx.data.fields.parse_id` for a whole column.
+
+    Parameters
+    ----------
+    labels : pyarrow.Array of str
+        Ids as written.
+    plainly : bool
+        Whether only spellings count of which no two mean one integer; otherwise also leading zeros and plus signs.
+
+    Returns
+    -------
+    numbers : int64 array
+        The integers; 0 where there is none.
+    spelled : bool array
+        Whether there is one, of 64 bits.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    text = pc.utf8_trim_whitespace(labels)
+    spelled = pc.match_substring_regex(text, f"^({WHOLE if plainly else ANY_WHOLE})$")
+    digits = pc.utf8_ltrim(pc.replace_substring_regex(pc.if_else(spelled, text, "0"), r"\.0$", ""), "+")
+    try:
+        return np.asarray(digits.cast(pa.int64())), np.asarray(spelled)
+    except pa.ArrowInvalid:  # more than 64 bits
+        fits = pa.array([int(number) in INT64 for number in digits.to_pylist()], pa.bool_())
+        return np.asarray(pc.if_else(fits, digits, "0").cast(pa.int64())), np.asarray(pc.and_(spelled, fits))
 
 
 class DistinctIds:

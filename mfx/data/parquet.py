@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mfx.data.fields import LATEST, PER_SECOND, TOO_LATE, BadField, off_scale, parse_id
+from mfx.data.fields import LATEST, PER_SECOND, TOO_LATE, off_scale
+from mfx.data.ids import integers_spelled
 from mfx.data.pieces import Sink
 from mfx.data.raw import IdColumn, RawRatings, Rejected
 from mfx.errors import DataError
 from mfx.interfaces import AnyArray, BoolArray, PointerArray
-from mfx.raw_ids import are_whole
 
 if TYPE_CHECKING:
     from mfx.data.layout import Layout
@@ -162,21 +161,13 @@ def _ids(column: Any, setting: str, what: str, problems: list[tuple[str, BoolArr
     if setting == "text":
         return text
     encoded = text.combine_chunks().dictionary_encode()
-    codes, labels = np.asarray(encoded.indices), encoded.dictionary.to_pylist()
-    if setting == "auto" and not are_whole(labels):
+    codes = np.asarray(encoded.indices)
+    numbers, spelled = integers_spelled(encoded.dictionary, plainly=setting == "auto")
+    other = ~spelled[codes] & ~absent
+    if setting == "auto" and other.any():
         return text
-    numbers, integer = _integers(labels)
-    problems.append((f"{what} is no integer", ~integer[codes] & ~absent))
+    problems.append((f"{what} is no integer", other))
     return numbers[codes]
-
-
-def _integers(labels: list[str]) -> tuple[PointerArray, BoolArray]:
-    """Return the integers that labels spell, and whether they spell one."""
-    numbers, integer = np.zeros(len(labels), np.int64), np.zeros(len(labels), np.bool_)
-    for place, label in enumerate(labels):
-        with contextlib.suppress(BadField):
-            numbers[place], integer[place] = parse_id(label, integer=True), True
-    return numbers, integer
 
 
 def _column(ids: Any, good: PointerArray) -> IdColumn:
