@@ -175,6 +175,6 @@ def _ids(column: Any, like: AnyArray, what: str, file: Path) -> AnyArray:
         return texts[codes]
     unlike = next((label for label in labels if not is_whole(label)), None)
     if unlike is not None:
-        raise _other_table(file, f"{what} ids look like {unlike!r} there and {like[:1].tolist()} in the data set")
+        raise _other_table(file, f"{what} ids look like {unlike!r} there and {like[0]} in the data set")
     numbers: AnyArray = np.array([int(label.removesuffix(".0")) for label in labels], dtype=np.int64)
     return numbers[codes]
