@@ -21,7 +21,8 @@ Open = Callable[[Path], contextlib.AbstractContextManager[IO[bytes]]]
 NO_GENRES = frozenset({"", "(no genres listed)", "\\n", "n/a", "na", "<na>", "nan", "null", "none"})
 """What files write, in any case, where an item has no genre."""
 
-_QUOTED = r"""(?:'([^'\\]*)'|"([^"\\]*)")"""
+_ESCAPED = r"\\['\"\\]"
+_QUOTED = rf"""(?:'((?:[^'\\]|{_ESCAPED})*)'|"((?:[^"\\]|{_ESCAPED})*)")"""
 _LIST = re.compile(rf"\[\s*(?:{_QUOTED}(?:[\s,]+{_QUOTED})*)?[\s,]*\]")
 
 
@@ -132,7 +133,7 @@ def _listed(text: str) -> list[str] | None:
     except ValueError:
         if _LIST.fullmatch(text) is None:
             return None
-        return [single or double for single, double in re.findall(_QUOTED, text)]
+        return [re.sub(r"\\(.)", r"\1", single or double) for single, double in re.findall(_QUOTED, text)]
     return value if isinstance(value, list) and all(isinstance(name, str) for name in value) else None
 
 

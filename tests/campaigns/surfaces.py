@@ -226,6 +226,7 @@ def _seconds(written: Any, per: int) -> int:
 
 def _id(written: Any, integer: bool) -> int | str:
     text = str(int(written)) if isinstance(written, float) else str(written).strip()
+    text = text.removesuffix(".0") if integer else text
     if not integer:
         return text
     assert WHOLE.fullmatch(text), f"{written!r} was read as an integer"
