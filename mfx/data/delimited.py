@@ -62,7 +62,7 @@ def read_ratings(opener: Opener, layout: Layout, where: str, on_bad_rows: str, s
         quoting=layout.quoting,
         separator=layout.separator,
         where=where,
-        setting="dataset.quoting",
+        setting=layout.quoting_setting,
         n_fields=len(layout.columns) or None,
     )
 

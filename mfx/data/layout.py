@@ -29,6 +29,8 @@ class Layout:
         One character, or "::".
     quoting : {"auto", "csv", "none"}
         Whether fields may stand in double quotes, as in `mfx.quoting.read_with_quotes`.
+    quoting_setting : str
+        Name of the setting that `quoting` comes from, for messages; "" if it cannot be set.
     quotes : Quotes
         What quotes mean in this file, once that is known.
     unit : {"s", "ms", "us", "ns", "iso"}
@@ -46,6 +48,7 @@ class Layout:
     columns: tuple[str, ...] = ("user", "item", "rating", "timestamp")
     separator: str = ","
     quoting: str = "csv"
+    quoting_setting: str = ""
     quotes: Quotes = NO_QUOTES
     unit: str = "s"
     user_ids: str = "integer"

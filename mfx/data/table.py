@@ -136,6 +136,7 @@ class Table(FileDataset):
             columns=(),
             separator=self._separator,
             quoting=self.quoting,
+            quoting_setting="dataset.quoting",
             unit=self.timestamp_unit,
             user_ids=self.user_ids,
             item_ids=self.item_ids,

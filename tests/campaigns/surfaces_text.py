@@ -102,6 +102,12 @@ def readings(text: str, drawn: dict[str, Any]) -> list[list[list[str]]]:
     return quoted
 
 
+def refused(error: MFXError, good: bool) -> str:
+    """See that an error is one line, and that the file was not a good one."""
+    assert not good, f"a good file was refused: {error}"
+    return checked(error)
+
+
 def is_clear(rows: list[list[str]], drawn: dict[str, Any]) -> bool:
     """Whether rows were written in such a way that they must be read under the setting for quotes."""
     if drawn["form"] == "unquoted":
@@ -164,7 +170,7 @@ def try_text(drawn: dict[str, Any], folder: Path) -> str:
         # A file whose quotes were written by the rules, read under the setting that is the default, is no bad input.
         if readable and is_clear(rows, drawn) and drawn["ids"] != "integer":
             pairs = set(zip(as_ids(columns[0], drawn["ids"]), as_ids(columns[2], drawn["ids"]), strict=True))
-            assert len(pairs) < len(rows), f"a good file was refused: {error}"
+            return refused(error, len(pairs) == len(rows))
         return checked(error)
     assert drawn["encoding"] != "utf-16", "UTF-16 was read as if it were UTF-8"
     if not readable:
@@ -243,9 +249,7 @@ def try_items(drawn: dict[str, Any], folder: Path) -> str:
     except MFXError as error:
         items = as_ids(drawn["items"], drawn["ids"])
         clear = drawn["form"] == "parquet" or (readable and is_clear(rows, drawn))
-        good = clear and len(set(items)) == len(items) and set(items) & known
-        assert not good, f"a good file was refused: {error}"
-        return checked(error)
+        return refused(error, clear and len(set(items)) == len(items) and bool(set(items) & known))
     assert drawn["form"] == "parquet" or drawn["encoding"] != "utf-16", "UTF-16 was read as if it were UTF-8"
     if not readable:
         return "right"
