@@ -82,7 +82,7 @@ def look_up(find: Callable[[Any], Any], ids: Any, integer: bool) -> Any:
         return find(ids)
     texts = [str(raw) for raw in ids.tolist()]
     if not integer:
-        return find(np.array(texts, dtype=np.str_))
+        return find(np.array(texts, dtype=object))
     index = np.full(ids.size, -1, dtype=np.int32)
     whole = np.array([is_whole(text) for text in texts], dtype=np.bool_)
     if whole.any():

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mfx.columns import positions
 from mfx.data.ids import convert_ids
 from mfx.data.raw import Facts, Origin, Tags, log
 from mfx.errors import DataError
-from mfx.interfaces import AnyArray, BoolArray, Catalogue, Features, PointerArray
+from mfx.interfaces import AnyArray, BoolArray, Catalogue, Features, IndexArray
 from mfx.raw_ids import IdsOfFile, check_matched
 
 _YEAR = re.compile(r"\((\d{4})\)\s*$")
@@ -42,9 +43,8 @@ def catalogue_of(
     titles = None
     if items is not None and items.titles is not None:
         place = _places(items, item_ids)
-        text = np.array(items.titles, dtype=np.str_)
-        titles = np.zeros(item_ids.size, dtype=text.dtype)
-        titles[place] = text
+        titles = np.full(item_ids.size, "", dtype=object)
+        titles[place] = items.titles
     item_features = _features(items, item_ids)
     if titles is not None and "year" not in item_features and (years := years_of(titles)) is not None:
         item_features["year"] = years
@@ -73,10 +73,10 @@ def _first(ids: AnyArray, *masks: BoolArray) -> object:
     return next((ids[int(np.argmax(mask))] for mask in masks if mask.any()), None)
 
 
-def _places(facts: Facts, known: AnyArray) -> PointerArray:
+def _places(facts: Facts, known: AnyArray) -> IndexArray:
     if not facts.ids:
-        return np.empty(0, np.int64)
-    return np.searchsorted(known, convert_ids(facts.ids, known[0], facts.where))
+        return np.empty(0, np.int32)
+    return positions(known, convert_ids(facts.ids, known[0], facts.where))
 
 
 def _features(facts: Facts | None, known: AnyArray) -> dict[str, Features]:
@@ -112,12 +112,12 @@ def tag_counts(tags: Tags, item_ids: AnyArray) -> Features:
     codes: dict[str, int] = {}
     code = np.array([codes.setdefault(tag.strip().casefold(), len(codes)) for tag in tags.tags], dtype=np.int64)
     ids = convert_ids(tags.item_ids, item_ids[0], tags.where)
-    place = np.minimum(np.searchsorted(item_ids, ids), item_ids.size - 1)
-    blank, unknown = code == codes.get("", -1), item_ids[place] != ids
+    place = positions(item_ids, ids).astype(np.int64)
+    blank, unknown = code == codes.get("", -1), place < 0
     tagged = np.unique(place[~unknown])
     check_matched(
         tagged.size,
-        IdsOfFile(tags.where, tagged.size + np.unique(ids[unknown]).size, _first(ids, unknown, ~unknown)),
+        IdsOfFile(tags.where, tagged.size + len(set(ids[unknown].tolist())), _first(ids, unknown, ~unknown)),
         IdsOfFile("the catalogue", item_ids.size, item_ids[0]),
         "item",
         DataError,

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import IO, Any
 
 import numpy as np
 
+from mfx.columns import Rounding
 from mfx.data.careful import read_carefully, with_kinds_of_ids
-from mfx.data.fields import LATEST, PER_SECOND
+from mfx.data.fields import LARGEST
 from mfx.data.ids import integers_spelled
 from mfx.data.layout import Layout, id_kind, readable, rows_of
 from mfx.data.pieces import Sink
 from mfx.data.raw import IdColumn, RawRatings, Rejected
 from mfx.errors import DataError
-from mfx.interfaces import AnyArray, RatingScale
+from mfx.interfaces import AnyArray, PointerArray, RatingScale
 from mfx.quoting import Opener, Quotes, read_with_quotes
+from mfx.timestamps import PER_SECOND, BadTime, TimeUnit, divided, of_decimals, unrepresentable
 
 _BLOCK = 8 << 20
 
@@ -71,16 +73,22 @@ def _read(opener: Opener, layout: Layout, where: str, on_bad_rows: str, sink: Si
     """Read a file whose quotes are understood: the fast way, or else line by line."""
     names, sample = _names(opener, layout, where)
     if len(sample) == len(names) and not layout.quotes.multiline:  # the fast reader counts records, not lines
-        guessed = _guessed_kinds(layout, names, sample)
+        field = dict(zip(names, sample, strict=True))
+        guessed = replace(
+            layout,
+            user_ids=id_kind(layout.user_ids, field[layout.user]),
+            item_ids=id_kind(layout.item_ids, field[layout.item]),
+        )
+        fast = _Fast(opener, layout, field, where, sink)
         # Most ids are short, and reading them so takes a quarter less time; as labels they may have any spelling.
-        ways = [(guessed, way) for way in (_Ids.INT32, _Ids.INT64, _Ids.LABELS)]
+        ways = list(_Ids)
         if (guessed.user_ids, guessed.item_ids) == ("text", "text"):
             ways = ways[2:]
-        if any(_is_read_fast(opener, *way, layout, names, sink) for way in ways):
+        if any(fast.is_read(guessed, way) for way in ways):
             return Rejected()
         with readable(where):
             layout = with_kinds_of_ids(opener, layout, names)
-        if layout != guessed and _is_read_fast(opener, layout, _Ids.LABELS, layout, names, sink):
+        if layout != guessed and fast.is_read(layout, _Ids.LABELS):
             return Rejected()
     sink.restart()
     with readable(where):
@@ -109,44 +117,52 @@ class _Ids(enum.Enum):
     LABELS = enum.auto()
 
 
-def _guessed_kinds(layout: Layout, names: list[str], sample: list[str]) -> Layout:
-    field = dict(zip(names, sample, strict=True))
-    return replace(
-        layout,
-        user_ids=id_kind(layout.user_ids, field[layout.user]),
-        item_ids=id_kind(layout.item_ids, field[layout.item]),
-    )
+@dataclass(frozen=True)
+class _Fast:
+    """The fast reader of one file; `field` is its first row by column, and kinds of ids in `asked` may be "auto"."""
 
+    opener: Opener
+    asked: Layout
+    field: dict[str, str]
+    where: str
+    sink: Sink
 
-def _is_read_fast(opener: Opener, layout: Layout, ids: _Ids, asked: Layout, names: list[str], sink: Sink) -> bool:
-    """Read the file the fast way; return whether it could be read so."""
-    sink.restart()
-    guessed = {
-        column
-        for column, kind, setting in (
-            (layout.user, layout.user_ids, asked.user_ids),
-            (layout.item, layout.item_ids, asked.item_ids),
+    def is_read(self, layout: Layout, ids: _Ids) -> bool:
+        """Read the file, with kinds of ids as in the layout; return whether it could be read so."""
+        self.sink.restart()
+        kinds = (
+            (layout.user, layout.user_ids, self.asked.user_ids),
+            (layout.item, layout.item_ids, self.asked.item_ids),
         )
-        if kind == "integer" and setting == "auto"
-    }
-    try:
-        with opener() as stream:
-            _read_fast(stream, layout, names, ids, guessed, sink)
-            return True
-    except _NotClean:
-        return False
+        guessed = {column for column, kind, setting in kinds if kind == "integer" and setting == "auto"}
+        rounding = Rounding()
+        try:
+            with self.opener() as stream:
+                _read_fast(stream, layout, self.field, ids, guessed, self.sink, rounding)
+        except _NotClean:
+            return False
+        rounding.report(self.where, "line")
+        return True
 
 
-def _read_fast(stream: IO[bytes], layout: Layout, names: list[str], ids: _Ids, guessed: set[str], sink: Sink) -> None:
+def _read_fast(
+    stream: IO[bytes],
+    layout: Layout,
+    field: dict[str, str],
+    ids: _Ids,
+    guessed: set[str],
+    sink: Sink,
+    rounding: Rounding,
+) -> None:
     import pyarrow as pa
     import pyarrow.csv as pacsv
 
     integer = {_Ids.INT32: pa.int32(), _Ids.INT64: pa.int64(), _Ids.LABELS: pa.string()}[ids]
     kinds = {layout.user: layout.user_ids, layout.item: layout.item_ids}
     types: dict[str, Any] = {column: pa.string() if kind == "text" else integer for column, kind in kinds.items()}
-    types[layout.rating] = pa.float32()
+    types[layout.rating] = pa.float64()  # as the careful reader reads them, and to see what float32 will round
     if layout.timestamp is not None:
-        types[layout.timestamp] = pa.timestamp("us") if layout.unit == "iso" else pa.int64()
+        types[layout.timestamp] = _time_type(field[layout.timestamp], layout.unit)
     double = layout.separator == "::"
     watched = _Watched(stream, layout.separator, spellings=bool(guessed) and ids is not _Ids.LABELS)
     try:
@@ -165,23 +181,26 @@ def _read_fast(stream: IO[bytes], layout: Layout, names: list[str], ids: _Ids, g
         first_line = line = 1 if layout.columns else 2
         for batch in batches:
             if batch.num_rows:
-                sink.add(_piece(batch, layout, guessed, line))
+                sink.add(_piece(batch, layout, guessed, line, rounding))
                 line += batch.num_rows
-    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+    except (pa.ArrowInvalid, UnicodeDecodeError, BadTime) as error:
         raise _NotClean from error
     if line == first_line or watched.unlike_arrow:
         raise _NotClean
 
 
-def _piece(batch: Any, layout: Layout, guessed: set[str], first_line: int) -> RawRatings:
+def _piece(batch: Any, layout: Layout, guessed: set[str], first_line: int, rounding: Rounding) -> RawRatings:
     if any(column.null_count for column in batch.columns):
         raise _NotClean
     users = _id_column(batch.columns[0], layout.user_ids, layout.user in guessed)
     items = _id_column(batch.columns[1], layout.item_ids, layout.item in guessed)
     values = np.asarray(batch.columns[2])
     _check_ratings(values, layout.scale)
-    times = None if layout.timestamp is None else _seconds(batch.columns[3], layout.unit)
-    return RawRatings(users, items, values, times, first_line=first_line)
+    ratings = rounding.to_float32(values, lambda row: first_line + row)
+    if layout.timestamp is None:
+        return RawRatings(users, items, ratings, None, first_line=first_line)
+    times, time_unit = _times(batch.columns[3], layout.unit)
+    return RawRatings(users, items, ratings, times, first_line=first_line, time_unit=time_unit)
 
 
 def _id_column(column: Any, kind: str, guessed: bool) -> IdColumn:
@@ -205,19 +224,29 @@ def _id_column(column: Any, kind: str, guessed: bool) -> IdColumn:
 
 def _check_ratings(values: AnyArray, scale: RatingScale | None) -> None:
     outside = scale is not None and values.size and (values.min() < scale.low or values.max() > scale.high)
-    if outside or not np.isfinite(values).all():
+    if outside or not (np.abs(values) <= LARGEST).all():
         raise _NotClean
 
 
-def _seconds(values: Any, unit: str) -> AnyArray:
+def _time_type(sample: str, unit: str) -> Any:
+    """Return the Arrow type that holds timestamps like the first one exactly; another one makes the file not clean."""
     import pyarrow as pa
 
-    counts = np.asarray(values.cast(pa.int64()) if unit == "iso" else values)
-    per = PER_SECOND["us" if unit == "iso" else unit]
-    seconds = counts // per if per > 1 else counts
-    if seconds.size and seconds.max() > LATEST:
+    if unit == "iso":
+        return pa.timestamp("us" if len(sample.strip()) <= len("2005-04-02T23:53:47.123456") else "ns")
+    digits = len(str(PER_SECOND["ns"] // PER_SECOND[unit])) - 1
+    return pa.decimal128(38, digits) if "." in sample else pa.int64()
+
+
+def _times(values: Any, unit: Any) -> tuple[PointerArray, TimeUnit]:
+    import pyarrow as pa
+
+    decimal = pa.types.is_decimal(values.type)
+    times = of_decimals(values) if decimal else np.asarray(values.cast(pa.int64()))
+    time_unit: TimeUnit = "ns" if decimal else values.type.unit if unit == "iso" else unit
+    if any(rows.any() for _, rows in unrepresentable(*divided(times, time_unit))):
         raise _NotClean
-    return seconds
+    return times, time_unit
 
 
 class _Watched:

@@ -16,6 +16,7 @@ from mfx.errors import DataError, SettingError, SplitError
 from mfx.interfaces import AnyArray, DoubleArray, PointerArray
 from mfx.quoting import Opener, Quotes, read_with_quotes
 from mfx.raw_ids import is_whole
+from mfx.timestamps import of_arrow
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,13 +27,16 @@ SKIP = "-"
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Rows of one file: raw ids, and ratings and timestamps where the file has them."""
+    """Rows of one file: raw ids, and ratings and moments where the file has them.
+
+    Moments are whole seconds since 1970-01-01 UTC and the nanoseconds beyond them.
+    """
 
     path: Path
     user_ids: AnyArray
     item_ids: AnyArray
     ratings: DoubleArray | None
-    timestamps: PointerArray | None
+    moments: tuple[PointerArray, PointerArray] | None
 
     def __len__(self) -> int:
         return int(self.user_ids.size)
@@ -61,6 +65,7 @@ def read_table(
     quoting: str,
     columns: Sequence[str],
     header: bool,
+    unit: str,
     user_type: AnyArray,
     item_type: AnyArray,
 ) -> Table:
@@ -78,6 +83,8 @@ def read_table(
         Meaning of the columns from left to right, `COLUMNS` or `SKIP`; further columns are not allowed.
     header : bool
         Whether the first line names columns; it is then skipped.
+    unit : {"s", "ms", "us", "ns", "iso"}
+        What timestamps count, or ISO 8601 text.
     user_type, item_type : arrays
         Raw ids of the data set, whose type the file's ids must have; text is turned into integers where it spells them.
 
@@ -94,7 +101,7 @@ def read_table(
         raise SplitError(f"split 'predefined': there is no file {file}.", "Check split.train_path and split.test_path.")
     names = [f"{column}{place}" if column == SKIP else column for place, column in enumerate(columns)]
     label = pa.dictionary(pa.int32(), pa.string())
-    types = {"user_id": label, "item_id": label, "rating": pa.float64(), "timestamp": pa.int64()}
+    types = {"user_id": label, "item_id": label, "rating": pa.float64(), "timestamp": pa.string()}
 
     def read(opener: Opener, quotes: Quotes) -> pa.Table:
         with opener() as stream:
@@ -144,8 +151,20 @@ def read_table(
         _ids(table.column("user_id"), user_type, "user", file),
         _ids(table.column("item_id"), item_type, "item", file),
         table.column("rating").to_numpy() if "rating" in columns else None,
-        table.column("timestamp").to_numpy() if "timestamp" in columns else None,
+        _moments(table.column("timestamp"), unit, file, 1 + int(header)) if "timestamp" in columns else None,
     )
+
+
+def _moments(column: pa.ChunkedArray, unit: str, file: Path, first_line: int) -> tuple[PointerArray, PointerArray]:
+    seconds, nanoseconds, problems = of_arrow(column, unit)
+    bad = [(int(np.argmax(rows)), reason) for reason, rows in problems if rows.any()]
+    if bad:
+        row, reason = min(bad)
+        raise SplitError(
+            f"split 'predefined': {file} is not the table that was described: line {first_line + row}: {reason}.",
+            "Check split.columns and split.timestamp_unit.",
+        )
+    return seconds, nanoseconds
 
 
 @contextlib.contextmanager
@@ -171,7 +190,7 @@ def _ids(column: Any, like: AnyArray, what: str, file: Path) -> AnyArray:
     codes: PointerArray = np.concatenate([np.asarray(chunk.indices) for chunk in chunks])
     labels = [label.strip() for label in chunks[0].dictionary.to_pylist()]
     if like.dtype.kind not in "iu":
-        texts: AnyArray = np.array(labels, dtype=np.str_)
+        texts: AnyArray = np.array(labels, dtype=object)
         return texts[codes]
     unlike = next((label for label in labels if not is_whole(label)), None)
     if unlike is not None:

@@ -153,7 +153,7 @@ def test_spellings_that_would_collapse_are_text_and_whole_numbers_are_integers(
     columns = {"user_id": written, "item_id": written[::-1], "rating": ["1", "2", "3"]}
     content = pd.DataFrame(columns).to_csv(index=False)
     if form == "careful":
-        monkeypatch.setattr(delimited, "_is_read_fast", lambda *_: False)
+        monkeypatch.setattr(delimited._Fast, "is_read", lambda *_: False)
     elif form != "csv":
         kind = pa.string() if form == "parquet" else pa.dictionary(pa.int32(), pa.string())
         ids = {name: pa.array(columns[name], kind) for name in ("user_id", "item_id")}
