@@ -229,8 +229,9 @@ class Ratings:
         Counts of `time_unit` since 1970-01-01 UTC.
     catalogue : Catalogue
         The users and items that the indices mean.
-    scale : RatingScale
-        What a person can give; predictions may leave it unless clipped.
+    scale : RatingScale or None
+        What a person can give, as the data set declares it; None if it declares nothing. It is never inferred from
+        ratings, because those of test would be among them: a model takes `rating_range` of what it is fitted on.
     name : str
         Name of the data set, for captions and logs.
     time_unit : {"s", "ms", "us", "ns"}
@@ -248,7 +249,7 @@ class Ratings:
     values: FloatArray
     timestamps: PointerArray | None
     catalogue: Catalogue
-    scale: RatingScale
+    scale: RatingScale | None = None
     name: str = "ratings"
     time_unit: TimeUnit = "s"
 
@@ -313,6 +314,13 @@ class Ratings:
         return float(self.values.mean(dtype=np.float64)) if len(self) else 0.0
 
     @functools.cached_property
+    def rating_range(self) -> RatingScale:
+        """Lowest and highest rating: those of `scale`, or of these ratings where none is declared; 0 without any."""
+        if self.scale is not None:
+            return self.scale
+        return RatingScale(float(self.values.min()), float(self.values.max())) if len(self) else RatingScale(0.0, 0.0)
+
+    @functools.cached_property
     def user_counts(self) -> PointerArray:
         """Ratings of each user of the catalogue, int64, shape (users,)."""
         return np.diff(self.user_indptr)
@@ -373,7 +381,7 @@ class Ratings:
         catalogue : Catalogue, optional
             Known users and items; by default those of the columns.
         scale : RatingScale, optional
-            By default the smallest and largest value.
+            What a person can give; by default nothing is declared.
         name : str
             Name of the data set.
         time_unit : {"s", "ms", "us", "ns"}, optional
@@ -406,8 +414,6 @@ class Ratings:
             times, unit = of_python(timestamps, time_unit)
         if times is not None and times.shape != value.shape:
             raise DataError(f"Ratings: {times.size} timestamps for {value.size} ratings.")
-        if scale is None:
-            scale = RatingScale(float(value.min()), float(value.max())) if value.size else RatingScale(0.0, 0.0)
         keys = (value, items, users) if times is None else (value, times, items, users)
         order = np.lexsort(keys)
         return cls(
@@ -569,7 +575,9 @@ class Model(Protocol):
         Metric on valid that early stopping and sweeps watch by default, such as ``"rmse"`` or ``"ndcg@10"``.
 
     A model may have a method ``score_product(users)`` as well: the same scores as a `mfx.solver.ScoreProduct`, or None.
-    Lists are then found many times faster, as the scores are never written down.
+    Lists are then found many times faster, as the scores are never written down. One whose predicted ratings are not
+    its scores, because it clips them, has ``predict_pairs(users, items)`` too: metrics of ratings ask for these, while
+    lists and ranks are made of scores.
     """
 
     predicts: ClassVar[Literal["ratings", "ranking"]]

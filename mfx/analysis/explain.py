@@ -148,7 +148,7 @@ def new_item(run: FinishedRun, request: Request, genres: str) -> Explanation:
     features, rows_of_features = model.new_item_parts({"genres": names})
     found = parts.shares(model.offset_, row, rows_of_features)
     low, high = model.scale_.low, model.scale_.high
-    prediction = min(max(found.prediction, low), high) if model.clip else found.prediction
+    prediction = float(model.predictions(np.array([found.prediction], np.float32))[0])
     points = [("mean of all ratings", found.mean), (f"bias of {who}", found.user_bias)]
     points += [(name, float(share)) for name, share in zip(map(_plainly, features), found.shares, strict=True)]
     rows: list[dict[str, Any]] = [{"part": part, "points": value} for part, value in points]

@@ -8,7 +8,7 @@ from mfx.data.canonical import Repeats, Rows, put_in_order
 from mfx.data.catalogue import catalogue_of
 from mfx.data.ids import ids_of_facts, index_ids
 from mfx.data.raw import IdColumn, Origin, RawRatings
-from mfx.interfaces import Ratings, RatingScale
+from mfx.interfaces import Ratings
 
 _NOTHING = np.empty(0, np.int64)
 
@@ -48,7 +48,7 @@ def assemble(raw: RawRatings, origin: Origin) -> Ratings:
         values=rows.values,
         timestamps=rows.timestamps,
         catalogue=catalogue_of(user_ids, item_ids, rated, origin),
-        scale=origin.scale or RatingScale(float(rows.values.min()), float(rows.values.max())),
+        scale=origin.scale,
         name=origin.name,
         time_unit=raw.time_unit,
     )

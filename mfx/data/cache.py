@@ -16,7 +16,7 @@ from mfx.data.store import DamagedFile, read_columns, write_columns
 from mfx.errors import DataError
 from mfx.interfaces import AnyArray, Catalogue, Features, Ratings, RatingScale
 
-FORMAT = 4
+FORMAT = 5
 """Raise it whenever the layout of the cache changes, or code outside this package that decides what is read."""
 
 
@@ -97,7 +97,7 @@ def pack(ratings: Ratings) -> tuple[dict[str, AnyArray], dict[str, Any]]:
             if features.weights is not None:
                 columns[f"{side}/{block}/weights"] = features.weights
     meta = {
-        "scale": [ratings.scale.low, ratings.scale.high],
+        "scale": None if ratings.scale is None else [ratings.scale.low, ratings.scale.high],
         "name": ratings.name,
         "time_unit": ratings.time_unit,
         "text": text,
@@ -128,7 +128,7 @@ def unpack(columns: dict[str, AnyArray], meta: Mapping[str, Any]) -> Ratings:
         values=full["values"],
         timestamps=full.get("timestamps"),
         catalogue=Catalogue(full["user_ids"], full["item_ids"], full.get("titles"), blocks("item"), blocks("user")),
-        scale=RatingScale(*meta["scale"]),
+        scale=None if meta["scale"] is None else RatingScale(*meta["scale"]),
         name=meta["name"],
         time_unit=meta["time_unit"],
     )

@@ -223,7 +223,7 @@ class Origin:
         Rows of one (user, item) pair: refuse them, keep the last or first by timestamp (of equal timestamps the
         higher or lower rating), or keep one row with their mean rating and their last timestamp.
     scale : RatingScale or None
-        Scale of the ratings; None for the smallest and largest of them.
+        What a person can give; None if nothing is declared.
     dropped : dict of str to int
         Filled with rows left out, by reason.
     items, users : Facts or None

@@ -8,7 +8,6 @@ On disk, a rating takes 48 bytes of scratch files as a rule, 64 at the most, in 
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ from mfx.data.pieces import InPieces, Kind, narrowed
 from mfx.data.raw import Origin, RawRatings, in_common_unit
 from mfx.data.scratch import Divided, PieceFile
 from mfx.errors import DataError
-from mfx.interfaces import AnyArray, Dataset, PointerArray, Ratings, RatingScale
+from mfx.interfaces import AnyArray, Dataset, PointerArray, Ratings
 from mfx.timestamps import TimeUnit, coarsened, finest
 
 _RECORD = (("user", "<i4"), ("item", "<i4"), ("rating", "<f4"), ("line", "<i8"), ("timestamp", "<i8"))
@@ -113,7 +112,7 @@ def _from_pieces(dataset: InPieces, writer: PartsWriter, n_parts: int, on_step: 
         values=np.empty(0, np.float32),
         timestamps=np.empty(0, np.int64) if spill.timed else None,
         catalogue=catalogue_of(*ids, (users.rated, items.rated), origin),
-        scale=origin.scale or RatingScale(written.low, written.high),
+        scale=origin.scale,
         name=origin.name,
         time_unit=spill.time_unit,
     )
@@ -186,12 +185,10 @@ def _divide(spill: _Spill, ids: tuple[Index, Index], bounds: PointerArray, where
 
 @dataclass
 class _Written:
-    """What was written: repeated pairs, ratings of each user, and the smallest and largest rating."""
+    """What was written: repeated pairs, and ratings of each user."""
 
     repeats: Repeats
     counts: PointerArray
-    low: float = math.inf
-    high: float = -math.inf
 
 
 def _write(
@@ -215,9 +212,6 @@ def _write(
         rows = Rows(columns.pop("user"), columns.pop("item"), columns.pop("rating"), columns.pop("timestamp", None))
         put_in_order(rows, range(start, stop), ids[1].size, lines.item, origin.duplicates, written.repeats)
         written.counts[start:stop] = np.bincount(rows.users - start, minlength=stop - start)
-        if rows.values.size:
-            written.low = min(written.low, float(rows.values.min()))
-            written.high = max(written.high, float(rows.values.max()))
         if not (written.repeats.extra and origin.duplicates == "refuse"):
             writer.add((rows.users, rows.items, rows.values, rows.timestamps))
     written.repeats.settle(origin, unit, timed, ids)

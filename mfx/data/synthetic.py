@@ -236,9 +236,7 @@ class Synthetic(CachedDataset):
         del turn
         values = truth.predict(users, items, timestamps)
         planting.add_noise(values, self.noise_std, self.step, self.rating_min, self.rating_max, noise_key)
-        scale = RatingScale(self.rating_min, self.rating_max)
-        if self.step == 0.0:
-            scale = RatingScale(float(values.min()), float(values.max()))
+        scale = RatingScale(self.rating_min, self.rating_max) if self.step else None  # otherwise nothing bounds them
         catalogue = Catalogue(
             np.arange(1, self._users + 1),
             np.arange(1, self._items + 1),

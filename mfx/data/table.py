@@ -77,9 +77,9 @@ class Table(FileDataset):
     genres_separator: str = setting("|")
     """What separates the genres of an item."""
     rating_min: float | None = setting(None)
-    """Lowest rating that can be given; lower ones are bad rows. By default the lowest in the file."""
+    """Lowest rating that can be given; lower ones are bad rows. Without it models clip to what they are fitted on."""
     rating_max: float | None = setting(None)
-    """Highest rating that can be given; higher ones are bad rows. By default the highest in the file."""
+    """Highest rating that can be given; higher ones are bad rows. See `rating_min`."""
     on_bad_rows: str = setting("refuse", choices=("refuse", "drop"))
     """What to do with rows that cannot be used: refuse the file, or leave them out and report it."""
     duplicates: str = setting("refuse", choices=("refuse", "keep_last", "keep_first", "mean"))

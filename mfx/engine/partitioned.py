@@ -31,6 +31,8 @@ class PartitionedRatings:
         Ratings of each user and item.
     total : float
         Sum of all ratings.
+    extremes : RatingScale
+        Lowest and highest of all ratings.
     fingerprint : str
         Hex digest of the parts.
     newest : int or None
@@ -42,11 +44,12 @@ class PartitionedRatings:
     parts: list[Any]
     bounds: PointerArray
     catalogue: Catalogue
-    scale: RatingScale
+    scale: RatingScale | None
     name: str
     user_counts: PointerArray
     item_counts: PointerArray
     total: float
+    extremes: RatingScale
     fingerprint: str
     newest: int | None
     timed: bool
@@ -59,7 +62,7 @@ class PartitionedRatings:
         summaries: Sequence[Summary],
         bounds: PointerArray,
         catalogue: Catalogue,
-        scale: RatingScale,
+        scale: RatingScale | None,
         name: str,
         time_unit: TimeUnit,
     ) -> PartitionedRatings:
@@ -75,6 +78,7 @@ class PartitionedRatings:
             user_counts=np.concatenate([one.user_counts for one in summaries]),
             item_counts=np.sum([one.item_counts for one in summaries], axis=0, dtype=np.int64),
             total=float(sum(one.total for one in summaries)),
+            extremes=RatingScale(min(one.lowest for one in summaries), max(one.highest for one in summaries)),
             fingerprint=hashlib.blake2b(digests.encode(), digest_size=16).hexdigest(),
             newest=max(times, default=None),
             timed=all(one.timed for one in summaries),
@@ -98,6 +102,13 @@ class PartitionedRatings:
     def mean(self) -> float:
         """Mean rating; 0 without ratings."""
         return self.total / len(self) if len(self) else 0.0
+
+    @property
+    def rating_range(self) -> RatingScale:
+        """Lowest and highest rating: those of `scale`, or of these ratings where none is declared; 0 without any."""
+        if self.scale is not None:
+            return self.scale
+        return self.extremes if len(self) else RatingScale(0.0, 0.0)
 
     @functools.cached_property
     def user_indptr(self) -> PointerArray:

@@ -47,7 +47,7 @@ class Frame:
 
     n_users: int
     n_items: int
-    scale: RatingScale
+    scale: RatingScale | None
     name: str
     time_unit: TimeUnit
 
@@ -92,6 +92,8 @@ class Summary:
         Ratings of each item in the part.
     total : float
         Sum of the ratings.
+    lowest, highest : float
+        Extremes of the ratings; infinite and minus infinite without any.
     digest : str
         Hash of the columns.
     newest : int or None
@@ -103,6 +105,8 @@ class Summary:
     user_counts: PointerArray
     item_counts: PointerArray
     total: float
+    lowest: float
+    highest: float
     digest: str
     newest: int | None
     timed: bool
@@ -115,6 +119,8 @@ class Summary:
             np.bincount(index - np.int32(users.start), minlength=len(users)).astype(np.int64),
             np.bincount(items, minlength=n_items).astype(np.int64),
             float(values.sum(dtype=np.float64)),
+            float(values.min(initial=np.float32(np.inf))),
+            float(values.max(initial=np.float32(-np.inf))),
             digest_of(columns),
             int(times.max()) if times is not None and times.size else None,
             times is not None,

@@ -13,7 +13,7 @@ from mfx.interfaces import DoubleArray, FloatArray, IndexArray, Metric, Model, P
 from mfx.metrics.names import check_protocol
 from mfx.metrics.outcomes import ListOutcome, RankOutcome, RatingOutcome, Relevant
 from mfx.metrics.sampled import per_user, rank_sampled, value_of
-from mfx.metrics.scoring import score_block, score_pairs
+from mfx.metrics.scoring import predict_pairs, score_block
 from mfx.metrics.settings import EvaluationSettings
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def outcomes_of(
     needs = {metric.needs for metric in metrics.values()}
     outcomes: dict[str, Any] = {}
     if "ratings" in needs and model.predicts == "ratings":
-        predicted = score_pairs(model, held_out.users, held_out.items)
+        predicted = predict_pairs(model, held_out.users, held_out.items)
         indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts[users])])
         outcomes["ratings"] = RatingOutcome(users, indptr, predicted, held_out.values, settings)
     if needs & {"lists", "ranks"}:

@@ -94,7 +94,7 @@ def _scores(model: Model, users: IndexArray, offered: IndexArray) -> FloatArray:
     there = offered >= 0
     scores = np.full(offered.shape, -np.inf, dtype=np.float32)
     owners = np.broadcast_to(users[:, None], offered.shape)[there]
-    scores[there] = score_pairs(model, owners, offered[there], "scores", "sampled candidates")
+    scores[there] = score_pairs(model, owners, offered[there])
     return scores
 
 

@@ -11,33 +11,42 @@ _PAIRS = 1 << 20
 _ADVICE = "The fit has probably diverged: lower the learning rate, raise the regularisation or fit fewer epochs."
 
 
-def score_pairs(
-    model: Model, users: IndexArray, items: IndexArray, does: str = "predicts", what: str = "held-out ratings"
-) -> FloatArray:
-    """Score pairs in blocks; float32, shape of `users`.
+def predict_pairs(model: Model, users: IndexArray, items: IndexArray) -> FloatArray:
+    """Predict ratings of held-out pairs in blocks: by ``predict_pairs`` of the model, or else by its scores.
 
-    Parameters
-    ----------
-    does, what : str
-        Words for an error: what the model does with these pairs, and what they are.
+    Raises
+    ------
+    MetricError
+        As `score_pairs` does.
+    """
+    method = "predict_pairs" if hasattr(model, "predict_pairs") else "score_pairs"
+    return _in_blocks(model, method, users, items, "predicts", "held-out ratings")
+
+
+def score_pairs(model: Model, users: IndexArray, items: IndexArray) -> FloatArray:
+    """Score sampled candidates in blocks; float32, shape of `users`.
 
     Raises
     ------
     MetricError
         If a score is not finite, or the model returns another shape or type.
     """
-    found = np.empty(users.size, dtype=np.float32)
+    return _in_blocks(model, "score_pairs", users, items, "scores", "sampled candidates")
+
+
+def _in_blocks(model: Model, method: str, users: IndexArray, items: IndexArray, does: str, what: str) -> FloatArray:
+    values = np.empty(users.size, dtype=np.float32)
     for start in range(0, users.size, _PAIRS):
         rows = slice(start, start + _PAIRS)
-        scores = model.score_pairs(users[rows], items[rows])
-        _check_array(model, "score_pairs", scores, users[rows].shape)
-        wrong = int(np.count_nonzero(~np.isfinite(scores)))
+        block = getattr(model, method)(users[rows], items[rows])
+        _check_array(model, method, block, users[rows].shape)
+        wrong = int(np.count_nonzero(~np.isfinite(block)))
         if wrong:
             raise MetricError(
-                f"{type(model).__name__} {does} {wrong:,} of {scores.size:,} {what} as NaN or infinity.", _ADVICE
+                f"{type(model).__name__} {does} {wrong:,} of {block.size:,} {what} as NaN or infinity.", _ADVICE
             )
-        found[rows] = scores
-    return found
+        values[rows] = block
+    return values
 
 
 def score_block(model: Model, users: IndexArray, held_out: Ratings) -> FloatArray:

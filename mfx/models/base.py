@@ -83,7 +83,7 @@ class Recommender(Component, abc.ABC):
         """
         if not len(train):
             raise ModelError(f"{self.name} cannot be fitted: there are no ratings.")
-        self.set_context(train.catalogue, train.scale, Seen.of_ratings(train))
+        self.set_context(train.catalogue, train.rating_range, Seen.of_ratings(train))
         self.learn(train, on_epoch)
         self._left_off = None
         self._check_state()
@@ -115,7 +115,7 @@ class Recommender(Component, abc.ABC):
         return None
 
     def score_pairs(self, users: IndexArray, items: IndexArray) -> FloatArray:
-        """Score pairs of user and item indices; float32, shape of `users`."""
+        """Score pairs of user and item indices as `score_users` does; float32, shape of `users`."""
         scores = np.empty(users.size, dtype=np.float32)
         distinct, place = np.unique(users, return_inverse=True)
         for start in range(0, distinct.size, _BLOCK):
@@ -123,6 +123,19 @@ class Recommender(Component, abc.ABC):
             block = self.score_users(distinct[start : start + _BLOCK])
             scores[inside] = block[place[inside] - start, items[inside]]
         return scores
+
+    def predictions(self, scores: FloatArray) -> FloatArray:
+        """Turn scores into predictions: clipped to the rating scale where the model has `clip` set.
+
+        Lists and ranks are made of scores, everything that is read as a rating of predictions.
+        """
+        if not getattr(self, "clip", False):
+            return scores
+        return np.clip(scores, np.float32(self.scale_.low), np.float32(self.scale_.high))
+
+    def predict_pairs(self, users: IndexArray, items: IndexArray) -> FloatArray:
+        """Predict the ratings of pairs of user and item indices; float32, shape of `users`."""
+        return self.predictions(self.score_pairs(users, items))
 
     def predict(self, user_ids: ArrayLike, item_ids: ArrayLike) -> FloatArray:
         """Predict the ratings (or ranking scores) of pairs.
@@ -145,7 +158,7 @@ class Recommender(Component, abc.ABC):
         users = self.known_users(user_ids)
         items = self.known_items(item_ids)
         users, items = (np.ascontiguousarray(side) for side in np.broadcast_arrays(users, items))
-        return self.score_pairs(users, items)
+        return self.predict_pairs(users, items)
 
     def recommend(
         self,

@@ -305,11 +305,6 @@ class BayesMF(FactorModel):
                 raise ModelError(f"{name} holds numbers that are not positive.")
         super().check_state()
 
-    def score_pairs(self, users: IndexArray, items: IndexArray) -> FloatArray:
-        """Predict ratings of pairs of indices, clipped to the scale if `clip` is set; float32."""
-        scores = super().score_pairs(users, items)
-        return self.clipped(scores) if self.clip else scores
-
     def predict_interval(
         self, user_ids: ArrayLike, item_ids: ArrayLike, coverage: float = 0.9
     ) -> tuple[FloatArray, FloatArray]:
@@ -342,7 +337,7 @@ class BayesMF(FactorModel):
         users, items = self.known_users(user_ids), self.known_items(item_ids)
         users, items = (np.ascontiguousarray(side) for side in np.broadcast_arrays(users, items))
         reach = ndtri(0.5 + 0.5 * coverage) * np.sqrt(self._variances(users, items))
-        middle = super().score_pairs(users, items)
+        middle = self.score_pairs(users, items)
         return (middle - reach).astype(np.float32), (middle + reach).astype(np.float32)
 
     def _variances(self, users: IndexArray, items: IndexArray) -> DoubleArray:

@@ -82,7 +82,7 @@ class BPR(FactorModel):
         if not positives.counts.any():
             raise ModelError(
                 f"{self.name} cannot be fitted: no rating reaches positive_threshold={self.positive_threshold:g}.",
-                f"Ratings are from {train.scale.low:g} to {train.scale.high:g}.",
+                f"Ratings are from {train.rating_range.low:g} to {train.rating_range.high:g}.",
             )
         self._start(positives.counts, train.n_items)
         self.positive_counts_: PointerArray = positives.item_counts

@@ -131,12 +131,7 @@ class FactorModel(Recommender):
         """
         from mfx.solver.scores import score_rows
 
-        scores = score_rows(self.user_table_[self.known_users(user_ids)], item_rows, self.offset_)
-        return self.clipped(scores) if getattr(self, "clip", False) else scores
-
-    def clipped(self, scores: FloatArray) -> FloatArray:
-        """Return scores clipped to the rating scale."""
-        return np.clip(scores, np.float32(self.scale_.low), np.float32(self.scale_.high))
+        return self.predictions(score_rows(self.user_table_[self.known_users(user_ids)], item_rows, self.offset_))
 
     def item_bias(self) -> FloatArray:
         """Return the bias of every item; float32, shape (items,)."""

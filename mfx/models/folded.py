@@ -27,7 +27,7 @@ class Folded:
     model : Recommender
         Who took the user in.
     scores : float32 array, shape (items,)
-        Predicted rating, or ranking score, of every item.
+        Score of every item, by which lists are ordered: the predicted rating before clipping, or the ranking score.
     items : int32 array
         Items that the user rated.
     row : float32 array, shape (factors + 1,), or None
@@ -49,8 +49,8 @@ class Folded:
             raise ModelError("The new user's scores are not finite.", "Look for extreme ratings; fit with more reg.")
 
     def predict(self, item_ids: ArrayLike) -> FloatArray:
-        """Predict for raw item ids; float32."""
-        return self.scores[self.model.known_items(item_ids)]
+        """Predict ratings (or ranking scores) of raw item ids, clipped where the model has `clip` set; float32."""
+        return self.model.predictions(self.scores[self.model.known_items(item_ids)])
 
     def recommend(
         self,

@@ -169,11 +169,6 @@ class LeastSquaresModel(FactorModel):
             "rmse": float(np.sqrt(max(squared, 0.0) / n_ratings)),
         }
 
-    def score_pairs(self, users: IndexArray, items: IndexArray) -> FloatArray:
-        """Predict ratings of pairs of indices, clipped to the scale if `clip` is set; float32."""
-        scores = super().score_pairs(users, items)
-        return self.clipped(scores) if self.clip else scores
-
     def fold_in(
         self,
         item_ids: ArrayLike,

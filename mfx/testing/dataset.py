@@ -42,8 +42,8 @@ class DatasetContract(ComponentContract):
         assert len(loaded) > 0, "there are no ratings"
 
     def test_ratings_are_on_their_scale(self, ratings: Ratings) -> None:
-        """The lowest possible rating is below the highest, and no rating is outside the two."""
-        scale = ratings.scale
+        """The lowest possible rating is below the highest, and no rating is outside a scale that is declared."""
+        scale = ratings.rating_range
         assert scale.low < scale.high, f"the scale goes from {scale.low} to {scale.high}"
         assert scale.low <= ratings.values.min(), "a rating is below the scale"
         assert ratings.values.max() <= scale.high, "a rating is above the scale"

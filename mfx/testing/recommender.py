@@ -14,7 +14,9 @@ import pytest
 
 from mfx import registry
 from mfx.errors import MFXError, ModelError
-from mfx.interfaces import AnyArray, Ratings
+from mfx.interfaces import AnyArray, Ratings, RatingScale
+from mfx.metrics.evaluation import EvaluationSettings, evaluate
+from mfx.metrics.names import create_metrics, under_protocol
 from mfx.models.base import Recommender
 from mfx.models.factors import FactorModel
 from mfx.models.storage import load
@@ -54,6 +56,36 @@ class RecommenderLaws(ComponentContract):
         items = ratings.catalogue.item_index(frame.item_id.to_numpy()).reshape(2, 5)
         np.testing.assert_allclose(np.take_along_axis(full, items, axis=1), best, rtol=1e-5, atol=1e-6)
         assert frame["rank"].tolist() == [1, 2, 3, 4, 5] * 2
+
+    def test_lists_are_made_before_clipping_and_predictions_after(self, component: Any, ratings: Ratings) -> None:
+        """With ``clip`` every prediction is on the scale, and every list is the one without it."""
+        if not (isinstance(component, Recommender) and hasattr(component, "clip")):
+            pytest.skip("it has no setting clip")
+        middle = float(np.median(ratings.values))
+        narrow = replace(ratings, scale=RatingScale(middle - 0.05, middle + 0.05))
+        free, clipped = (replace(component, clip=clip).fit(narrow) for clip in (False, True))
+        users, items = ratings.catalogue.user_ids[ratings.users], ratings.catalogue.item_ids[ratings.items]
+        low, high = np.float32(middle - 0.05), np.float32(middle + 0.05)
+        expected = np.clip(free.predict(users, items), low, high)
+        assert (free.predict(users, items) != expected).any(), "no prediction leaves a scale of one tenth"
+        np.testing.assert_array_equal(clipped.predict(users, items), expected)
+        np.testing.assert_array_equal(
+            clipped.score_pairs(ratings.users, ratings.items), free.score_pairs(ratings.users, ratings.items)
+        )
+        assert clipped.recommend(k=5).equals(free.recommend(k=5))
+        settings = EvaluationSettings(candidates=5)
+        metrics = {under_protocol(*each, settings): each[1] for each in create_metrics(["rmse", "ndcg@3"]).items()}
+        held_out = narrow.take(np.arange(len(narrow)) % 5 == 0)
+        unseen = narrow.take(np.zeros(len(narrow), dtype=np.bool_))
+        before, after = (evaluate(model, unseen, held_out, metrics, settings).values for model in (free, clipped))
+        assert before["ndcg@3_sampled_5"] == after["ndcg@3_sampled_5"], "sampled candidates are ranked after clipping"
+        assert before["rmse"] != after["rmse"]
+        try:
+            folded = [model.fold_in(items[:3], [5.0, 3.0, 4.0]) for model in (free, clipped)]
+        except ModelError:
+            return
+        assert folded[1].recommend(k=5).equals(folded[0].recommend(k=5))
+        np.testing.assert_array_equal(folded[1].predict(items), np.clip(folded[0].predict(items), low, high))
 
     def test_a_product_of_scores_is_the_scores(self, recommender: Any, ratings: Ratings) -> None:
         """What `score_product` returns multiplies to what `score_users` returns, whatever the weight of the bias."""

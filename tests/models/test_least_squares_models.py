@@ -399,7 +399,7 @@ def test_clipping_keeps_predictions_on_the_scale(planted):
     users, items = (index.ravel().astype(np.int32) for index in np.indices((planted.n_users, planted.n_items)))
     scores = loose.score_pairs(users, items)
     assert scores.max() > planted.scale.high
-    np.testing.assert_array_equal(tight.score_pairs(users, items), scores.clip(0.5, 5.0))
+    np.testing.assert_array_equal(tight.predict_pairs(users, items), scores.clip(0.5, 5.0))
 
 
 def test_divergence_is_an_error_with_advice(planted):

@@ -21,7 +21,7 @@ def popularity(context: Context, means: DoubleArray) -> Chapter:
     from mfx.figures import maps
 
     ratings = context.ratings
-    found = tastes.trend(ratings.item_counts, means, ratings.scale.low, ratings.scale.high)
+    found = tastes.trend(ratings.item_counts, means, ratings.rating_range.low, ratings.rating_range.high)
     there = np.flatnonzero(found.items)
     first, last = there[0], there[-1]
     text = (
@@ -84,8 +84,8 @@ def corner(context: Context) -> Chapter:
     draw = partial(
         maps.corner,
         cells,
-        ratings.scale.low,
-        ratings.scale.high,
+        ratings.rating_range.low,
+        ratings.rating_range.high,
         title=f"Ratings of the {users.size} most active users and {items.size} most rated items",
         caption=f"{context.whole} White: no rating ({percent(1 - filled)} of the cells).",
     )
@@ -108,7 +108,7 @@ def densities(context: Context, means: DoubleArray) -> Chapter:
     if genres is not None:
         for column in counts.top(tastes.frequency(genres), context.settings.genres):
             groups[genres.names[column]] = tastes.members(genres, int(column))
-    found = tastes.densities(means, groups, ratings.scale.low, ratings.scale.high)
+    found = tastes.densities(means, groups, ratings.rating_range.low, ratings.rating_range.high)
     heading = "Mean ratings of items"
     if "all items" not in found.curves:
         return Chapter(heading, ["There are too few items with different mean ratings for a density."])
@@ -209,7 +209,7 @@ def best(context: Context, means: DoubleArray) -> Chapter:
     if items.size:
         value, count = means[items].tolist(), ratings.item_counts[items].tolist()
         text.append(f"The best rated of them is “{names[0]}” with a mean of {value[0]:.2f}.")
-        low, high = ratings.scale.low, ratings.scale.high
+        low, high = ratings.rating_range.low, ratings.rating_range.high
         start = max(low, min(value) - 0.35 * max(high - min(value), 0.1))
         exhibits.append(
             Exhibit(
