@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mfx.columns import Rounding, check_encodable, distinct, positions, raw_ids, texts
 from mfx.errors import DataError
+from mfx.timestamps import UNITS, TimeUnit, divided, of_python, unrepresentable
 
 IndexArray: TypeAlias = NDArray[np.int32]
 PointerArray: TypeAlias = NDArray[np.int64]
@@ -183,9 +184,11 @@ class Fingerprint:
             for _ in threads.map(hashlib.blake2b.update, self._columns, held):
                 pass
 
-    def of(self, catalogue: Catalogue) -> str:
-        """Return the digest of the ratings so far and of the raw ids that their indices mean."""
+    def of(self, catalogue: Catalogue, time_unit: TimeUnit = "s") -> str:
+        """Return the digest of the ratings so far, the unit of their time and the raw ids that their indices mean."""
         digests = [column.digest() for column in self._columns]
+        if time_unit != "s":
+            digests.append(time_unit.encode())
         for ids in (catalogue.user_ids, catalogue.item_ids):
             number = ids.dtype.kind in "iu"
             buffer = np.ascontiguousarray(ids).data if number else memoryview("\0".join(ids).encode())
@@ -204,19 +207,21 @@ class Ratings:
     values : float32 array, shape (n,)
         Finite ratings.
     timestamps : int64 array, shape (n,), or None
-        Seconds since 1970-01-01 UTC.
+        Counts of `time_unit` since 1970-01-01 UTC.
     catalogue : Catalogue
         The users and items that the indices mean.
     scale : RatingScale
         What a person can give; predictions may leave it unless clipped.
     name : str
         Name of the data set, for captions and logs.
+    time_unit : {"s", "ms", "us", "ns"}
+        What timestamps count: the coarsest of these that loses nothing of the source; seconds without timestamps.
 
     Raises
     ------
     DataError
-        If arrays disagree in length, an index lies outside the catalogue, a rating is not finite, or rows are
-        not in canonical order (`from_columns` and `take` establish it).
+        If arrays disagree in length, an index lies outside the catalogue, a rating is not finite, a timestamp is
+        outside the years 1000 to 9999, or rows are not in canonical order (`from_columns` and `take` establish it).
     """
 
     users: IndexArray
@@ -226,8 +231,11 @@ class Ratings:
     catalogue: Catalogue
     scale: RatingScale
     name: str = "ratings"
+    time_unit: TimeUnit = "s"
 
     def __post_init__(self) -> None:
+        if self.time_unit not in UNITS:
+            raise DataError(f"Ratings: time_unit={self.time_unit!r} is none of {', '.join(UNITS)}.")
         columns: dict[str, AnyArray] = {"users": self.users, "items": self.items, "values": self.values}
         if self.timestamps is not None:
             columns["timestamps"] = self.timestamps
@@ -247,6 +255,11 @@ class Ratings:
         if not np.isfinite(self.values).all():
             bad = int((~np.isfinite(self.values)).sum())
             raise DataError(f"Ratings: {bad} of {self.values.size} values are not finite.")
+        if self.timestamps is not None:
+            ends = np.array([self.timestamps.min(), self.timestamps.max()])
+            for reason, which in unrepresentable(*divided(ends, self.time_unit)):
+                if which.any():
+                    raise DataError(f"Ratings: {reason} (time_unit={self.time_unit}, {ends[which][0]}).")
         same_user = self.users[:-1] == self.users[1:]
         if np.any(self.users[:-1] > self.users[1:]) or np.any(same_user & (self.items[:-1] > self.items[1:])):
             raise DataError("Ratings: rows are not ordered by user and item.", "Build them with Ratings.from_columns.")
@@ -289,7 +302,7 @@ class Ratings:
         """Hex digest of users, items, values, timestamps and raw ids: equal for equal ratings in any row order."""
         fingerprint = Fingerprint()
         fingerprint.add((self.users, self.items, self.values, self.timestamps))
-        return fingerprint.of(self.catalogue)
+        return fingerprint.of(self.catalogue, self.time_unit)
 
     def take(self, rows: NDArray[np.integer[Any]] | BoolArray) -> Ratings:
         """Return the chosen rows (a mask or distinct row numbers) as ratings over the same catalogue."""
@@ -313,6 +326,7 @@ class Ratings:
         catalogue: Catalogue | None = None,
         scale: RatingScale | None = None,
         name: str = "ratings",
+        time_unit: TimeUnit | None = None,
     ) -> Ratings:
         """Build ratings from columns of raw ids in any row order.
 
@@ -323,19 +337,23 @@ class Ratings:
             is; also columns of pandas.
         values : array-like of float, shape (n,)
             Ratings; a warning names those beyond 2**24 that float32 rounds.
-        timestamps : array-like of int, shape (n,), optional
-            Seconds since 1970-01-01 UTC.
+        timestamps : array-like, shape (n,), optional
+            Datetimes of numpy, pandas or Python (UTC where they name no zone), or counts since 1970-01-01 UTC. A
+            float means the shortest decimal number that names it. They are stored as `Ratings.time_unit` says.
         catalogue : Catalogue, optional
             Known users and items; by default those of the columns.
         scale : RatingScale, optional
             By default the smallest and largest value.
         name : str
             Name of the data set.
+        time_unit : {"s", "ms", "us", "ns"}, optional
+            What timestamps count that are numbers; seconds by default. Datetimes know it themselves.
 
         Raises
         ------
         DataError
-            If the columns are malformed, or an id is missing from the given catalogue.
+            If the columns are malformed, an id is missing from the given catalogue, or a timestamp is missing or one
+            that no unit holds (outside the years 1000 to 9999, and 1678 to 2261 beside nanoseconds).
         """
         users_raw, items_raw = raw_ids(user_ids, "user ids"), raw_ids(item_ids, "item ids")
         given, rounding = np.asarray(values), Rounding()
@@ -350,7 +368,14 @@ class Ratings:
         for what, index in (("user", users), ("item", items)):
             if value.size and index.min() < 0:
                 raise DataError(f"Ratings: {int((index < 0).sum())} rows have a {what} id missing from the catalogue.")
-        times = None if timestamps is None else np.asarray(timestamps, dtype=np.int64)
+        if timestamps is None and time_unit is not None:
+            raise DataError("Ratings: time_unit is given, but no timestamps.")
+        times: PointerArray | None = None
+        unit: TimeUnit = "s"
+        if timestamps is not None:
+            times, unit = of_python(timestamps, time_unit)
+        if times is not None and times.shape != value.shape:
+            raise DataError(f"Ratings: {times.size} timestamps for {value.size} ratings.")
         if scale is None:
             scale = RatingScale(float(value.min()), float(value.max())) if value.size else RatingScale(0.0, 0.0)
         keys = (value, items, users) if times is None else (value, times, items, users)
@@ -363,6 +388,7 @@ class Ratings:
             catalogue=catalogue,
             scale=scale,
             name=name,
+            time_unit=unit,
         )
 
 
@@ -382,6 +408,14 @@ class Split:
     valid: Ratings
     test: Ratings
     rule: str
+
+    def __post_init__(self) -> None:
+        units = sorted({part.time_unit for part in (self.train, self.valid, self.test)})
+        if len(units) > 1:
+            raise DataError(
+                f"Split: timestamps of the parts count {' and '.join(units)}.",
+                "Make the parts with Ratings.take, or give each the time_unit of the ratings.",
+            )
 
     @functools.cached_property
     def train_and_valid(self) -> Ratings:

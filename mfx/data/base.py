@@ -119,4 +119,4 @@ class FileDataset(CachedDataset):
 
         gathered = Gathered()
         origin = self.read_into(gathered, dropped)
-        return assemble(gathered.whole(), origin)
+        return assemble(gathered.whole(origin.where), origin)

@@ -16,7 +16,7 @@ from mfx.data.store import DamagedFile, read_columns, write_columns
 from mfx.errors import DataError
 from mfx.interfaces import AnyArray, Catalogue, Features, Ratings, RatingScale
 
-FORMAT = 3
+FORMAT = 4
 """Raise it whenever the layout of the cache changes, or code outside this package that decides what is read."""
 
 
@@ -99,6 +99,7 @@ def pack(ratings: Ratings) -> tuple[dict[str, AnyArray], dict[str, Any]]:
     meta = {
         "scale": [ratings.scale.low, ratings.scale.high],
         "name": ratings.name,
+        "time_unit": ratings.time_unit,
         "text": text,
         "user": list(catalogue.user_features),
         "item": list(catalogue.item_features),
@@ -129,6 +130,7 @@ def unpack(columns: dict[str, AnyArray], meta: Mapping[str, Any]) -> Ratings:
         catalogue=Catalogue(full["user_ids"], full["item_ids"], full.get("titles"), blocks("item"), blocks("user")),
         scale=RatingScale(*meta["scale"]),
         name=meta["name"],
+        time_unit=meta["time_unit"],
     )
 
 

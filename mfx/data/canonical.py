@@ -23,7 +23,7 @@ class Rows:
     values : float32 array, shape (n,)
         Ratings.
     timestamps : int64 array, shape (n,), or None
-        Seconds since 1970-01-01 UTC.
+        Counts of one unit since 1970-01-01 UTC.
     """
 
     users: IndexArray

@@ -8,12 +8,13 @@ import numpy as np
 
 from mfx.columns import Rounding
 from mfx.data.careful import read_carefully
-from mfx.data.fields import LARGEST, LATEST, PER_SECOND
+from mfx.data.fields import LARGEST
 from mfx.data.layout import Layout, Opener, id_kind, readable, rows_of
 from mfx.data.pieces import Sink
 from mfx.data.raw import IdColumn, RawRatings, Rejected
 from mfx.errors import DataError
-from mfx.interfaces import AnyArray, RatingScale
+from mfx.interfaces import AnyArray, PointerArray, RatingScale
+from mfx.timestamps import PER_SECOND, BadTime, TimeUnit, divided, of_decimals, unrepresentable
 
 _BLOCK = 8 << 20
 
@@ -101,7 +102,7 @@ def _read_fast(
     types: dict[str, Any] = {name: pa.string() if is_text else integer for name, is_text in text.items()}
     types[layout.rating] = pa.float64()  # as the careful reader reads them, and to see what float32 will round
     if layout.timestamp is not None:
-        types[layout.timestamp] = pa.timestamp("us") if layout.unit == "iso" else pa.int64()
+        types[layout.timestamp] = _time_type(field[layout.timestamp], layout.unit)
     double, watched = layout.separator == "::", _Watched(stream)
     try:
         batches = pacsv.open_csv(
@@ -121,7 +122,7 @@ def _read_fast(
             if batch.num_rows:
                 sink.add(_piece(batch, layout, line, rounding))
                 line += batch.num_rows
-    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+    except (pa.ArrowInvalid, UnicodeDecodeError, BadTime) as error:
         raise _NotClean from error
     if line == first_line or watched.hexadecimal:
         raise _NotClean
@@ -138,9 +139,11 @@ def _piece(batch: Any, layout: Layout, first_line: int, rounding: Rounding) -> R
     )
     values = np.asarray(batch.columns[2])
     _check_ratings(values, layout.scale)
-    times = None if layout.timestamp is None else _seconds(batch.columns[3], layout.unit)
     ratings = rounding.to_float32(values, lambda row: first_line + row)
-    return RawRatings(users, items, ratings, times, first_line=first_line)
+    if layout.timestamp is None:
+        return RawRatings(users, items, ratings, None, first_line=first_line)
+    times, time_unit = _times(batch.columns[3], layout.unit)
+    return RawRatings(users, items, ratings, times, first_line=first_line, time_unit=time_unit)
 
 
 def _labelled(column: Any) -> IdColumn:
@@ -157,15 +160,25 @@ def _check_ratings(values: AnyArray, scale: RatingScale | None) -> None:
         raise _NotClean
 
 
-def _seconds(values: Any, unit: str) -> AnyArray:
+def _time_type(sample: str, unit: str) -> Any:
+    """Return the Arrow type that holds timestamps like the first one exactly; another one makes the file not clean."""
     import pyarrow as pa
 
-    counts = np.asarray(values.cast(pa.int64()) if unit == "iso" else values)
-    per = PER_SECOND["us" if unit == "iso" else unit]
-    seconds = counts // per if per > 1 else counts
-    if seconds.size and seconds.max() > LATEST:
+    if unit == "iso":
+        return pa.timestamp("us" if len(sample.strip()) <= len("2005-04-02T23:53:47.123456") else "ns")
+    digits = len(str(PER_SECOND["ns"] // PER_SECOND[unit])) - 1
+    return pa.decimal128(38, digits) if "." in sample else pa.int64()
+
+
+def _times(values: Any, unit: Any) -> tuple[PointerArray, TimeUnit]:
+    import pyarrow as pa
+
+    decimal = pa.types.is_decimal(values.type)
+    times = of_decimals(values) if decimal else np.asarray(values.cast(pa.int64()))
+    time_unit: TimeUnit = "ns" if decimal else values.type.unit if unit == "iso" else unit
+    if any(rows.any() for _, rows in unrepresentable(*divided(times, time_unit))):
         raise _NotClean
-    return seconds
+    return times, time_unit
 
 
 class _Watched:

@@ -11,6 +11,7 @@ from mfx.data.assemble import assemble
 from mfx.data.pieces import Gathered, InPieces
 from mfx.interfaces import Ratings
 from mfx.testing.component import ComponentContract, fresh, untouched_generators
+from mfx.timestamps import divided
 
 
 class DatasetContract(ComponentContract):
@@ -60,6 +61,7 @@ class DatasetContract(ComponentContract):
         origin = component.read_into(gathered, {})
         made = assemble(gathered.whole(), origin)
         assert made.fingerprint == ratings.fingerprint, "the pieces make other ratings"
+        assert made.time_unit == ratings.time_unit, "timestamps count another unit"
         assert (made.scale, made.name) == (ratings.scale, ratings.name), "scale or name is another one"
 
     def test_loads_do_not_share_arrays(self, component: Any, ratings: Ratings) -> None:
@@ -86,9 +88,10 @@ class DatasetContract(ComponentContract):
         assert ratings.name.strip(), "the ratings have no name"
         assert ratings.name != "ratings", "the ratings have no name of their own: give name= to Ratings"
 
-    def test_timestamps_are_seconds(self, ratings: Ratings) -> None:
-        """Timestamps, where there are any, lie between 1970 and 2100."""
+    def test_timestamps_are_of_our_time(self, ratings: Ratings) -> None:
+        """Timestamps, where there are any, lie between 1970 and 2100 in the unit that the ratings name."""
         if ratings.timestamps is None:
             pytest.skip("it has no timestamps")
-        assert ratings.timestamps.min() >= 0, "a timestamp is before 1970"
-        assert ratings.timestamps.max() < 4_102_444_800, "a timestamp is after 2100: are these milliseconds?"
+        seconds, _ = divided(ratings.timestamps, ratings.time_unit)
+        assert seconds.min() >= 0, "a timestamp is before 1970"
+        assert seconds.max() < 4_102_444_800, "a timestamp is after 2100: is time_unit coarser than it should be?"
