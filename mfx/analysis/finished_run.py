@@ -57,8 +57,17 @@ class FinishedRun:
     @functools.cached_property
     def identity(self) -> dict[str, str]:
         """Id in the tracker, name, objective, data and split (see `mfx.results.write_identity`); empty for old runs."""
+        return {key: value for key, value in self._run_file.items() if isinstance(value, str)}
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader of the numbers has to know, a line each; see `mfx.results.Result`."""
+        return list(self._run_file.get("notes", []))
+
+    @functools.cached_property
+    def _run_file(self) -> dict[str, Any]:
         path = self.folder / results.RUN_FILE
-        return {key: str(value) for key, value in _json(path).items()} if path.is_file() else {}
+        return _json(path) if path.is_file() else {}
 
     @property
     def run_id(self) -> str | None:

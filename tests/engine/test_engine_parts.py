@@ -32,7 +32,7 @@ METRICS = ["rmse", "mae", "precision@5", "recall@5", "ndcg@5", "auc"]
 
 def timed(ratings):
     times = np.random.default_rng(5).integers(0, 50, len(ratings))
-    return replace(ratings, timestamps=times.astype(np.int64))
+    return replace(ratings, timestamps=times.astype(np.int64), time_unit="ms")
 
 
 @pytest.fixture
@@ -58,6 +58,7 @@ def test_splits_are_the_same_to_the_row_and_so_is_the_audit(data, name, settings
         part, same = getattr(expected, which), getattr(found, which)
         for column, other in zip((part.users, part.items, part.values, part.timestamps), whole(same), strict=True):
             np.testing.assert_array_equal(column, other)
+        assert same.time_unit == "ms"
         assert same.mean == pytest.approx(part.mean, rel=1e-12)
         np.testing.assert_array_equal(same.user_counts, part.user_counts)
         np.testing.assert_array_equal(same.item_counts, part.item_counts)
