@@ -169,6 +169,12 @@ def write_identity(
     write_json(directory / RUN_FILE, facts | {"split_rule": split.rule, "notes": list(notes)})
 
 
+def notes_of(folder: Path) -> list[str]:
+    """Return the notes of the run in a folder; none for one that wrote no ``run.json``."""
+    path = folder / RUN_FILE
+    return list(json.loads(path.read_text(encoding="utf-8")).get("notes", [])) if path.is_file() else []
+
+
 def description(config: Mapping[str, Any], metrics: Mapping[str, float], data: str, rule: str) -> str:
     """Describe a run for people who meet it in a tracker: what for, its numbers, and how to run it again (Markdown)."""
     names = dict.fromkeys(name.partition("/")[2] for name in metrics if name.startswith(("valid/", "test/")))
