@@ -132,6 +132,9 @@ def test_curves_are_logged_per_epoch(run, toy):
     for name, values in result.curves.items():
         points = [(step, value) for step, logged_name, value in logged(toy).points if logged_name == name]
         assert points[: len(values)] == list(enumerate(values, start=1))
+        rest = [(len(values) + 1, result.metrics[name])] if name in result.metrics else []
+        assert points[len(values) :] == rest, "the final value is a point of its own, after the last epoch"
+    assert {name for _, name, _ in logged(toy).points} == {*result.curves, *result.metrics}
     assert set(result.curves) == {"train/objective", "train/rmse", "valid/rmse"}
 
 

@@ -63,6 +63,17 @@ def test_the_setting_that_matters_is_the_important_one(tmp_path):
     assert sum(shares.values()) == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("higher", [False, True])
+def test_importances_are_those_of_the_best_trials_and_not_of_the_worst(tmp_path, higher):
+    study = open_study(tmp_path, higher)
+    study.claim(51, 51, POINTS.__getitem__)
+    for number, point in enumerate(POINTS):
+        worse = point["model.b"] if point["model.b"] < 0.4 else 10 + point["model.a"]
+        complete(study, number, -worse if higher else worse)
+    shares = study.importances()
+    assert shares["model.b"] > 0.6, "b alone decides among the best, a alone among the worst"
+
+
 def test_importances_are_equal_where_nothing_is_known(tmp_path):
     assert open_study(tmp_path).importances() == {"model.a": 0.5, "model.b": 0.5}
 
