@@ -21,6 +21,7 @@ from mfx.results import (
     Result,
     description,
     draw_curves,
+    fingerprints,
     new_directory,
     save_model,
     write_config,
@@ -143,7 +144,7 @@ def execute(plan: compose.Plan, directory: Path, parent: str | None = None, list
         with clock.stage("split"):
             split = plan.engine.split(plan.splitter, ratings)
             facts = _describe(plan, ratings, split, tracked)
-            kept.stands_on(split.fingerprint)
+            kept.stands_on(fingerprints(ratings, split))
         with clock.stage("fit"):
             best = _fit(plan, split, curves, tracked.log_epoch, listener, kept)
         with clock.stage("evaluate"):
@@ -226,9 +227,9 @@ def _describe(plan: compose.Plan, ratings: Ratings, split: Split, tracked: Backg
     name = plan.config["dataset"]["name"]
     profile = {"ratings": float(len(ratings)), "users": float(ratings.n_users), "items": float(ratings.n_items)}
     about = plan.dataset.describe() if hasattr(plan.dataset, "describe") else {}
-    tracked.log_data(DataInfo(ratings.name, ratings.fingerprint, about.get("source", f"dataset={name}"), profile))
+    tracked.log_data(DataInfo(ratings.name, ratings.data_fingerprint, about.get("source", f"dataset={name}"), profile))
     tracked.set_tags({f"data.{fact}": text for fact, text in about.items()})
-    tracked.set_tags({"data_fingerprint": ratings.fingerprint, "split_fingerprint": split.fingerprint})
+    tracked.set_tags({"data_fingerprint": ratings.data_fingerprint, "split_fingerprint": split.fingerprint})
     tracked.set_tags({"split_rule": split.rule})
     facts = {f"audit/{fact}": float(value) for fact, value in plan.engine.audit(split).items()}
     tracked.log_metrics(facts)

@@ -159,9 +159,18 @@ def write_config(directory: Path, config: Mapping[str, Any]) -> None:
 
 def write_identity(directory: Path, run_id: str, name: str, objective: str, ratings: Ratings, split: Split) -> None:
     """Write ``run.json``: which run of the tracker this is, and the data and split it stands on."""
-    facts = {"run_id": run_id, "name": name, "objective": objective, "data": ratings.name}
-    facts |= {"data_fingerprint": ratings.fingerprint, "split_fingerprint": split.fingerprint}
-    write_json(directory / RUN_FILE, facts | {"split_rule": split.rule})
+    facts: dict[str, Any] = {"run_id": run_id, "name": name, "objective": objective, "data": ratings.name}
+    write_json(directory / RUN_FILE, facts | {"split_rule": split.rule, "fingerprints": fingerprints(ratings, split)})
+
+
+def fingerprints(ratings: Ratings, split: Split) -> dict[str, str]:
+    """Return the fingerprints of what a run stands on: ``split``, and those of `Ratings.fingerprints`."""
+    return {"split": split.fingerprint, **ratings.fingerprints}
+
+
+def changes(before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """Name the fingerprints that differ, for people; empty where all are equal."""
+    return ", ".join(name for name in {**before, **now} if before.get(name) != now.get(name))
 
 
 def description(config: Mapping[str, Any], metrics: Mapping[str, float], rule: str) -> str:

@@ -107,7 +107,7 @@ def test_the_folder_holds_what_was_logged(run, toy):
     assert logged(toy).status == "FINISHED"
     identity = json.loads((result.directory / "run.json").read_text())
     assert (identity["run_id"], identity["name"]) == (result.run_id, "first try")
-    assert identity["split_fingerprint"] == result.split.fingerprint
+    assert identity["fingerprints"]["split"] == result.split.fingerprint
     assert logged(toy).folders[0][1] == [
         "config.yaml",
         "curves.json",

@@ -19,7 +19,7 @@ from mfx.interfaces import AnyArray, PartColumns, Ratings
 from mfx.registry import register
 from mfx.settings import Component, setting
 
-FORMAT = 1
+FORMAT = 2
 AGAIN = "Write it again: mfx data partition."
 MANIFEST, CATALOGUE = "manifest.json", "catalogue.mfx"
 COLUMNS = ("user", "item", "rating", "timestamp")
@@ -41,8 +41,8 @@ class Parts:
         None of the ratings, with the catalogue and the scale of all.
     n_ratings : int
         How many ratings there are.
-    fingerprint : str
-        That of all ratings.
+    rows_fingerprint : str
+        That of all ratings (`Ratings.rows_fingerprint`).
     """
 
     folder: Path
@@ -50,7 +50,7 @@ class Parts:
     digests: list[str]
     empty: Ratings
     n_ratings: int
-    fingerprint: str
+    rows_fingerprint: str
 
     def __len__(self) -> int:
         return len(self.digests)
@@ -71,15 +71,15 @@ class Parts:
         if len(set(timed)) > 1:
             raise DataError(f"{self.folder}: some parts have timestamps and others have none.", AGAIN)
 
-    def check_all(self, n_ratings: int, fingerprint: str) -> None:
+    def check_all(self, n_ratings: int, rows_fingerprint: str) -> None:
         """Refuse all parts together if they are not the ratings that were written.
 
         Raises
         ------
         DataError
-            If number or fingerprint are others.
+            If their number or their fingerprint is another one.
         """
-        if (n_ratings, fingerprint) != (self.n_ratings, self.fingerprint):
+        if (n_ratings, rows_fingerprint) != (self.n_ratings, self.rows_fingerprint):
             raise DataError(f"{self.folder} does not hold the ratings that its {MANIFEST} tells of.", AGAIN)
 
 
@@ -132,7 +132,7 @@ class Partitioned(Component):
         except (OSError, ValueError, KeyError, TypeError, DamagedFile) as error:
             raise DataError(f"{folder} is damaged: {error}.", AGAIN) from error
         bounds, digests, ratings, fingerprint = (
-            manifest.get(name) for name in ("bounds", "digests", "ratings", "fingerprint")
+            manifest.get(name) for name in ("bounds", "digests", "ratings", "rows_fingerprint")
         )
         if not (_are(int, bounds) and _are(str, digests) and _are(int, [ratings]) and _are(str, [fingerprint])):
             raise DataError(f"{folder / MANIFEST} is damaged: an entry is missing or of a wrong type.", AGAIN)
@@ -160,7 +160,7 @@ class Partitioned(Component):
         ratings = Ratings(
             users, items, values, np.concatenate(times) if times else None, empty.catalogue, empty.scale, empty.name
         )
-        parts.check_all(len(ratings), ratings.fingerprint)
+        parts.check_all(len(ratings), ratings.rows_fingerprint)
         return ratings
 
     def describe(self) -> dict[str, str]:

@@ -39,7 +39,7 @@ def read(source: Parts) -> PartitionedRatings:
     made = PartitionedRatings.of_summaries(
         [columns for columns, _ in found], summaries, bounds, empty.catalogue, empty.scale, empty.name
     )
-    return replace(made, fingerprint=source.fingerprint)  # what the data set is does not depend on its parts
+    return replace(made, rows_fingerprint=source.rows_fingerprint)  # what the data set is does not depend on its parts
 
 
 def _read(folder: str, number: int, digest: str, start: int, stop: int, n_items: int) -> tuple[Any, Any]:

@@ -89,7 +89,7 @@ def both(make, n_parts=3):
         assert found == expected
         if isinstance(found[0], dict):
             loaded = Partitioned(path=str(Path(other) / "parts")).load()
-            assert loaded.fingerprint == make().load().fingerprint
+            assert loaded.fingerprints == make().load().fingerprints
         return found
 
 
@@ -338,7 +338,7 @@ def test_damaged_parts_are_not_cut(tmp_path):
     partition(planted_ratings(), tmp_path / "new", 3)
     manifest = tmp_path / "new" / "manifest.json"
     text = manifest.read_text()
-    manifest.write_text(text[: text.index('"fingerprint"')] + '"fingerprint": "00"}')
+    manifest.write_text(text[: text.index('"rows_fingerprint"')] + '"rows_fingerprint": "00"}')
     assert "does not hold the ratings" in both(lambda: Partitioned(path=str(tmp_path / "new")))[0]
 
 
