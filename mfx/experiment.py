@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from mfx import checkpoint, compose
+from mfx import checkpoint, compose, same_inputs
 from mfx.checkpoint import Checkpoint
 from mfx.errors import MetricError
 from mfx.interfaces import DataInfo, Epoch, Metric, Model, Ratings, RunInfo, Split
@@ -144,7 +144,10 @@ def execute(plan: compose.Plan, directory: Path, parent: str | None = None, list
         with clock.stage("split"):
             split = plan.engine.split(plan.splitter, ratings)
             facts = _describe(plan, ratings, split, tracked)
-            kept.stands_on(fingerprints(ratings, split))
+            prints = fingerprints(ratings, split)
+            kept.stands_on(prints)
+            if parent is not None and (together := same_inputs.folder_of(directory)) is not None:
+                same_inputs.check(together, plan.config, prints, code)
         with clock.stage("fit"):
             best = _fit(plan, split, curves, tracked.log_epoch, listener, kept)
         with clock.stage("evaluate"):
@@ -165,7 +168,7 @@ def execute(plan: compose.Plan, directory: Path, parent: str | None = None, list
         metrics = _finals(curves, best) | clock.metrics()
         metrics |= {f"valid/{name}": value for name, value in valid.items()}
         metrics |= {f"test/{name}": value for name, value in test.items()}
-        write_identity(directory, tracked.run_id, plan.name, f"valid/{plan.objective}", ratings, split)
+        write_identity(directory, tracked.known_id, plan.name, f"valid/{plan.objective}", ratings, split)
         tracked.set_tags({"description": description(plan.config, metrics, split.rule)})
         metrics = _record(metrics, facts, skipped, curves, directory, tracked)
     return Result(

@@ -703,7 +703,11 @@ class DataInfo:
 
 
 class TrackedRun(Protocol):
-    """A run that is being recorded."""
+    """A run that is being recorded.
+
+    A method that raises ends no run: MFX calls it again later, as a whole, and at the end of the run says what could
+    not be recorded.
+    """
 
     run_id: str
 
@@ -747,7 +751,7 @@ class Tracker(Protocol):
         ...
 
     def start(self, info: RunInfo) -> TrackedRun:
-        """Open a run.
+        """Open a run; where that fails, MFX calls it again later.
 
         Raises
         ------

@@ -157,15 +157,21 @@ def write_config(directory: Path, config: Mapping[str, Any]) -> None:
     write_text(directory / CONFIG_FILE, mask(OmegaConf.to_yaml(OmegaConf.create(dict(config)))))
 
 
-def write_identity(directory: Path, run_id: str, name: str, objective: str, ratings: Ratings, split: Split) -> None:
-    """Write ``run.json``: which run of the tracker this is, and the data and split it stands on."""
+def write_identity(
+    directory: Path, run_id: str | None, name: str, objective: str, ratings: Ratings, split: Split
+) -> None:
+    """Write ``run.json``: which run of the tracker this is (None: it has none), and the data and split it stands on."""
     facts: dict[str, Any] = {"run_id": run_id, "name": name, "objective": objective, "data": ratings.name}
     write_json(directory / RUN_FILE, facts | {"split_rule": split.rule, "fingerprints": fingerprints(ratings, split)})
 
 
 def fingerprints(ratings: Ratings, split: Split) -> dict[str, str]:
-    """Return the fingerprints of what a run stands on: ``split``, and those of `Ratings.fingerprints`."""
-    return {"split": split.fingerprint, **ratings.fingerprints}
+    """Return the fingerprints of what a run stands on: ``split``, and those of `Ratings.fingerprints`.
+
+    A split in partitions has a fingerprint of its own kind, ``split in partitions``.
+    """
+    name = "split" if isinstance(split, Split) else "split in partitions"
+    return {name: split.fingerprint, **ratings.fingerprints}
 
 
 def changes(before: Mapping[str, str], now: Mapping[str, str]) -> str:

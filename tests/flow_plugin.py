@@ -48,7 +48,14 @@ class Toy(Component):
         leaning, appeal = rng.normal(0, 0.5, self.users), rng.normal(0, 0.7, 40)
         user, item = np.nonzero(rng.random((self.users, 40)) < 0.5)
         values = np.clip(np.round(2 * (3.3 + leaning[user] + appeal[item] + rng.normal(0, 0.4, user.size))) / 2, 0.5, 5)
-        return Ratings.from_columns(user + 100, item + 1000, values, rng.integers(0, 10**6, user.size), name="toy")
+        times = rng.integers(0, 10**6, user.size)
+        times[0] += self._drift()
+        return Ratings.from_columns(user + 100, item + 1000, values, times, name="toy")
+
+    def _drift(self) -> int:
+        """What no setting tells: data that change after so many loads of a process, or that each process has anew."""
+        asked = os.environ.get("MFX_TOY_DRIFT", "")
+        return 10**7 + os.getpid() if asked == "by process" else int(asked.isdecimal() and Toy.loaded > int(asked))
 
 
 @register("split", "toy_split")

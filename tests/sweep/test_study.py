@@ -4,7 +4,7 @@ import pytest
 
 from mfx.sweep.points import random_points
 from mfx.sweep.space import Dimension
-from mfx.sweep.storage import JOURNAL
+from mfx.sweep.storage import JOURNAL, StudyError
 from mfx.sweep.study import Study
 
 SPACE = [Dimension("model.a", "float", 0.0, 1.0, 0.5), Dimension("model.b", "float", 0.0, 1.0, 0.5)]
@@ -41,6 +41,16 @@ def test_trials_of_a_dead_sweeper_are_taken_over_and_those_of_a_living_one_are_n
     assert late.claim(2, 9, POINTS.__getitem__) == [1, 3]
     assert late.owned_by_other(2)
     assert not late.owned_by_other(0)
+
+
+def test_trials_of_another_folder_in_the_same_storage_are_refused(tmp_path):
+    storage = f"sqlite:///{tmp_path / 'optuna.db'}"
+    one = Study(tmp_path / "one" / "study", storage, False, SPACE)
+    one.claim(2, 9, POINTS.__getitem__)
+    one.refuse_foreign()
+    other = Study(tmp_path / "other" / "study", storage, False, SPACE)
+    with pytest.raises(StudyError, match=r"holds 2 trials that are not in .*other/study"):
+        other.refuse_foreign()
 
 
 @pytest.mark.parametrize("higher", [False, True])
