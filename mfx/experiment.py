@@ -144,6 +144,7 @@ def execute(plan: compose.Plan, directory: Path, parent: str | None = None, list
         with clock.stage("split"):
             split = plan.engine.split(plan.splitter, ratings)
             facts = _describe(plan, ratings, split, tracked)
+            notes = _notes(plan)
             prints = fingerprints(ratings, split)
             kept.stands_on(prints)
             if parent is not None and (together := same_inputs.folder_of(directory)) is not None:
@@ -168,7 +169,7 @@ def execute(plan: compose.Plan, directory: Path, parent: str | None = None, list
         metrics = _finals(curves, best) | clock.metrics()
         metrics |= {f"valid/{name}": value for name, value in valid.items()}
         metrics |= {f"test/{name}": value for name, value in test.items()}
-        write_identity(directory, tracked.known_id, plan.name, f"valid/{plan.objective}", ratings, split)
+        write_identity(directory, tracked.known_id, plan.name, f"valid/{plan.objective}", ratings, split, notes)
         tracked.set_tags({"description": description(plan.config, metrics, split.rule)})
         metrics = _record(metrics, facts, skipped, curves, directory, tracked)
     return Result(
@@ -179,6 +180,7 @@ def execute(plan: compose.Plan, directory: Path, parent: str | None = None, list
         split=split,
         curves=curves.values,
         skipped=skipped,
+        notes=notes,
         directory=directory,
         run_id=tracked.run_id,
         where=tracked.where(),
@@ -237,6 +239,18 @@ def _describe(plan: compose.Plan, ratings: Ratings, split: Split, tracked: Backg
     facts = {f"audit/{fact}": float(value) for fact, value in plan.engine.audit(split).items()}
     tracked.log_metrics(facts)
     return facts
+
+
+def _notes(plan: compose.Plan) -> list[str]:
+    """Say in a line each what a reader of the numbers has to know of the data and the split, and warn of it."""
+    notes = [
+        f"The {kind} left out {count:,} rows: {reason}."
+        for kind, component in (("data set", plan.dataset), ("split", plan.splitter))
+        for reason, count in sorted(getattr(component, "dropped_", {}).items())
+    ]
+    for note in notes:
+        log.warning("%s", note)
+    return notes
 
 
 def _fit(

@@ -8,7 +8,7 @@ import logging
 import math
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,8 @@ class Result:
         Per epoch of the fit on train, first epoch first; empty for models that do not iterate.
     skipped : dict of str to str
         Metrics that do not apply, with the reason.
+    notes : list of str
+        What a reader of the numbers has to know, a line each: rows that a setting left out, and leaks of the split.
     directory : pathlib.Path
         The run's folder.
     run_id : str
@@ -78,6 +80,7 @@ class Result:
     split: Split
     curves: dict[str, list[float]]
     skipped: dict[str, str]
+    notes: list[str]
     directory: Path
     run_id: str
     where: str
@@ -158,11 +161,18 @@ def write_config(directory: Path, config: Mapping[str, Any]) -> None:
 
 
 def write_identity(
-    directory: Path, run_id: str | None, name: str, objective: str, ratings: Ratings, split: Split
+    directory: Path,
+    run_id: str | None,
+    name: str,
+    objective: str,
+    ratings: Ratings,
+    split: Split,
+    notes: Sequence[str],
 ) -> None:
-    """Write ``run.json``: which run of the tracker this is (None: it has none), and the data and split it stands on."""
+    """Write ``run.json``: which run of the tracker this is (None: it has none), its data and split, and its notes."""
     facts: dict[str, Any] = {"run_id": run_id, "name": name, "objective": objective, "data": ratings.name}
-    write_json(directory / RUN_FILE, facts | {"split_rule": split.rule, "fingerprints": fingerprints(ratings, split)})
+    facts |= {"split_rule": split.rule, "fingerprints": fingerprints(ratings, split), "notes": list(notes)}
+    write_json(directory / RUN_FILE, facts)
 
 
 def fingerprints(ratings: Ratings, split: Split) -> dict[str, str]:

@@ -6,6 +6,8 @@ from omegaconf import OmegaConf
 
 import mfx
 from mfx import compose, experiment, results
+from mfx.analysis.finished_run import open_run
+from mfx.cli import show
 from mfx.errors import DataError, MetricError, ModelError, TrackingError
 from mfx.interfaces import Epoch
 from mfx.models.early_stopping import EarlyStopping
@@ -153,6 +155,20 @@ def test_a_ranking_model_has_no_rating_metrics_and_says_why(run, toy):
     assert logged(toy).tags["skipped.rmse"] == result.skipped["rmse"]
     assert result.curves == {}
     assert not (result.directory / "model").exists()
+
+
+def test_rows_that_a_setting_lets_go_are_named_below_the_table(run, tmp_path, capsys, caplog):
+    rows = [f"{user},{item},{(user * item) % 5 + 1},{item}" for user in range(20) for item in range(15)]
+    (tmp_path / "r.csv").write_text("\n".join(["user_id,item_id,rating,timestamp", *rows, "1,99,x,3", "2,99,,3"]))
+    result = run("dataset=table", "dataset.path=r.csv", "dataset.on_bad_rows=drop", "metrics=[rmse]")
+    reasons = ("missing rating", "rating is no number")
+    notes = [f"The data set left out 1 rows: {reason} (on_bad_rows=drop)." for reason in reasons]
+    assert result.notes == notes
+    assert json.loads((result.directory / "run.json").read_text())["notes"] == notes
+    assert open_run(result.directory).notes == notes
+    assert [record.message for record in caplog.records if record.message in notes] == notes
+    show.result(result)
+    assert capsys.readouterr().out.count("Note: The data set left out 1 rows") == 2
 
 
 def test_same_seed_same_numbers(run):

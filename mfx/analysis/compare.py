@@ -123,7 +123,7 @@ class Comparison:
         return {
             "runs": runs,
             "against": self.against,
-            "split_fingerprint": self.runs[0].fingerprints.get("split"),
+            "split_fingerprint": self.runs[0].split_fingerprint,
             "tests": [_plain(one) for one in self.tests],
             "slices": self.slices,
             "slice_tests": [_plain(one) for one in self.slice_tests],

@@ -68,6 +68,16 @@ class FinishedRun:
             raise RunError(f"{self.folder / results.RUN_FILE} cannot be read: fingerprints is no object.", AGAIN)
         return {key: str(value) for key, value in written.items()}
 
+    @property
+    def notes(self) -> list[str]:
+        """What a reader of the numbers has to know, a line each; see `mfx.results.Result`."""
+        return list(self._run_file.get("notes", []))
+
+    @property
+    def split_fingerprint(self) -> str | None:
+        """That of its split, whole or in partitions; None if it was not written down."""
+        return self.fingerprints.get("split") or self.fingerprints.get("split in partitions")
+
     @functools.cached_property
     def _run_file(self) -> dict[str, Any]:
         path = self.folder / results.RUN_FILE
@@ -150,7 +160,7 @@ class FinishedRun:
         if not self.fingerprints:
             return split
         now = results.fingerprints(ratings, split)
-        if now["split"] != self.fingerprints.get("split"):
+        if now["split"] != self.split_fingerprint:
             raise DataError(
                 f"The data of run {self.shown} have changed: its split is not what it was.",
                 "Run the experiment again on the present data.",

@@ -65,7 +65,7 @@ def _groups(runs: Sequence[FinishedRun]) -> list[list[FinishedRun]]:
     """Put runs on the same split together, in the order given."""
     found: dict[str, list[FinishedRun]] = {}
     for run in runs:
-        fingerprint = run.fingerprints.get("split") or run.split.fingerprint
+        fingerprint = run.split_fingerprint or run.split.fingerprint
         found.setdefault(fingerprint, []).append(run)
     return list(found.values())
 
@@ -123,8 +123,10 @@ def _data(run: FinishedRun, where: str) -> Section:
     ]
     rule = run.identity.get("split_rule", "")
     prose = [f"Split: {rule}." if rule else ""]
-    if known := dict(run.fingerprints):
-        prose += [f"split fingerprint: {known.pop('split')}", f"data fingerprint: {combined(known)}"]
+    if run.fingerprints:
+        data = {name: text for name, text in run.fingerprints.items() if not name.startswith("split")}
+        prose += [f"split fingerprint: {run.split_fingerprint}", f"data fingerprint: {combined(data)}"]
+    prose += run.notes
     return Section(
         f"Data and split: {where}",
         [text for text in prose if text],

@@ -149,7 +149,7 @@ def _inputs(run: FinishedRun, again: FinishedRun) -> list[Input]:
     stands_on = {
         "data": ["rows", "scale"],
         "catalogue": [name for name in prints if name.startswith("catalogue.")],
-        "split": ["split"],
+        "split": [name for name in prints if name.startswith("split")],
     }
     found = [_compared(kind, names, run.fingerprints, again.fingerprints) for kind, names in stands_on.items()]
     return found + [_compared(kind, names, before, now) for kind, names in kinds.items()]

@@ -53,7 +53,7 @@ def one_split(runs: Sequence[FinishedRun]) -> Split:
         If the data of a run changed since.
     """
     first = runs[0]
-    known = [run.fingerprints.get("split") for run in runs]
+    known = [run.split_fingerprint for run in runs]
     for run, fingerprint in zip(runs[1:], known[1:], strict=True):
         if None not in (fingerprint, known[0]) and fingerprint != known[0]:
             raise _refused(first, run)

@@ -32,6 +32,8 @@ def result(outcome: Result) -> None:
         print(f"Best epoch on valid: {best} of {last} ({outcome.objective}).{_refitted(outcome)}")
     for name, reason in outcome.skipped.items():
         print(f"No {name}: {reason}")
+    for note in outcome.notes:
+        print(f"Note: {note}")
     print("Seconds: " + ", ".join(f"{name} {value:.1f}" for name, value in _seconds(outcome.metrics)))
     print(f"Files:   {outcome.directory}")
     print(f"Tracked: {outcome.where}")

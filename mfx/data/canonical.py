@@ -81,7 +81,7 @@ class Repeats:
                 f"({example}).",
                 "Use dataset.duplicates=mean, or name the timestamp column.",
             )
-        origin.dropped[f"repeated pair ({origin.duplicates})"] = self.extra
+        origin.dropped[f"repeated pair (duplicates={origin.duplicates})"] = self.extra
         log.warning(
             "%s: merged %d rows that repeat a (user, item) pair (%s); %s.",
             origin.where,

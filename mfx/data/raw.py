@@ -96,6 +96,10 @@ class Rejected:
         if self.first is None or line < self.first[0]:
             self.first = (line, reason, text)
 
+    def by_setting(self) -> dict[str, int]:
+        """Return the counts with the setting that lets the rows go, for `mfx.data.base.CachedDataset.dropped_`."""
+        return {f"{reason} (on_bad_rows=drop)": rows for reason, rows in self.counts.items()}
+
     def settle(self, where: str, rows: int, unit: str, policy: str) -> None:
         """Refuse the file, or report that the rows are left out.
 

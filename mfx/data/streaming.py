@@ -62,7 +62,7 @@ def partition_dataset(dataset: Dataset, folder: Path, n_parts: int, on_step: OnS
     on_step("reading the whole data set", 0, None)
     ratings = dataset.load()
     on_step("writing parts", 0, None)
-    return partition(ratings, folder, n_parts)
+    return partition(ratings, folder, n_parts, getattr(dataset, "dropped_", {}))
 
 
 def _from_parts(parts: Parts, writer: PartsWriter, n_parts: int, on_step: OnStep) -> Parts:
@@ -87,7 +87,7 @@ def _from_parts(parts: Parts, writer: PartsWriter, n_parts: int, on_step: OnStep
     for number, columns in enumerate(cut(old, np.diff(indptr[bounds])), 1):
         on_step("writing part", number, bounds.size - 1)
         writer.add(columns)
-    return writer.finish(parts.empty, bounds, expected=parts)
+    return writer.finish(parts.empty, bounds, parts.dropped, expected=parts)
 
 
 def _from_pieces(dataset: InPieces, writer: PartsWriter, n_parts: int, on_step: OnStep) -> Parts:
@@ -120,7 +120,7 @@ def _from_pieces(dataset: InPieces, writer: PartsWriter, n_parts: int, on_step: 
         scale=origin.scale or RatingScale(written.low, written.high),
         name=origin.name,
     )
-    return writer.finish(empty, bounds)
+    return writer.finish(empty, bounds, origin.dropped)
 
 
 class _Spill:

@@ -134,7 +134,7 @@ class Table(FileDataset):
             rejected = read_parquet(path, layout, self.on_bad_rows, sink)
         else:
             rejected = read_ratings(lambda: opened(path), layout, str(path), self.on_bad_rows, sink)
-        dropped.update(rejected.counts)
+        dropped.update(rejected.by_setting())
         items = None
         if self.items_path is not None:
             items = read_items(

@@ -123,11 +123,13 @@ def user_blocks(train: PartitionedRatings) -> tuple[PointerArray, list[Any]]:
     return train.bounds, [remote(part, train.users_of(number)) for number, part in enumerate(train.parts)]
 
 
-def positive_blocks(train: PartitionedRatings, threshold: float | None) -> tuple[list[Any], PointerArray]:
-    """Find the positives of the parts; return references to rows of users, and how many each user has."""
+def positive_blocks(train: PartitionedRatings, threshold: float | None) -> tuple[list[Any], PointerArray, PointerArray]:
+    """Find the positives of the parts; return references to rows of users, how many each user has, and each item."""
     remote = task(tile_tasks.user_positives, returns=2)
-    found = [remote(part, train.users_of(number), threshold) for number, part in enumerate(train.parts)]
-    return [rows for rows, _ in found], np.concatenate(get([counts for _, counts in found]))
+    found = [remote(part, train.users_of(number), train.n_items, threshold) for number, part in enumerate(train.parts)]
+    counts = get([counts for _, counts in found])
+    of_users, of_items = zip(*counts, strict=True)
+    return [rows for rows, _ in found], np.concatenate(of_users), np.sum(of_items, axis=0, dtype=np.int64)
 
 
 def item_blocks(train: PartitionedRatings, row_cost: float, n_blocks: int | None) -> tuple[PointerArray, list[Any]]:

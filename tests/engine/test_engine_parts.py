@@ -28,7 +28,7 @@ MODELS = [
     mfx.ALS(factors=4, epochs=3),
     mfx.ALS(factors=4, epochs=3, solver="cg"),
     mfx.GenreALS(factors=4, epochs=3),
-    mfx.BPR(factors=4, epochs=3, positive_threshold=3.0),
+    mfx.BPR(factors=4, epochs=3, positive_threshold=3.0, negatives="popularity"),
 ]
 METRICS = ["rmse", "mae", "precision@5", "recall@5", "ndcg@5", "auc"]
 
