@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from mfx.results import Result
     from mfx.settings import Component, setting, tunable
     from mfx.split.audit import audit
+    from mfx.timestamps import TimeUnit
 
 _DOOR = {
     "mfx.data.pieces": ("Sink",),
@@ -146,6 +147,7 @@ _DOOR = {
         "tunable",
     ),
     "mfx.split.audit": ("audit",),
+    "mfx.timestamps": ("TimeUnit",),
 }
 _HOME = {name: module for module, names in _DOOR.items() for name in names}
 
@@ -201,6 +203,7 @@ __all__ = [
     "SplitError",
     "Splitter",
     "Tags",
+    "TimeUnit",
     "TrackedRun",
     "Tracker",
     "TrackingError",

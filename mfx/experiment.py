@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from mfx import checkpoint, compose, same_inputs
+from mfx import checkpoint, compose, same_inputs, yardstick
 from mfx.checkpoint import Checkpoint
 from mfx.errors import MetricError
 from mfx.interfaces import DataInfo, Epoch, Metric, Model, Ratings, RunInfo, Split
@@ -161,6 +161,7 @@ def execute(plan: compose.Plan, directory: Path, parent: str | None = None, list
                 model = _refit(plan, split, best, listener, kept)
         with clock.stage("test"):
             test, not_on_test = _score(plan, model, split.train_and_valid, split.test, plan.metrics)
+            popularity = yardstick.popularity_on_test(plan, split)
         with clock.stage("save"):
             save_model(directory, model)
             if plan.config["figures"]:
@@ -169,8 +170,10 @@ def execute(plan: compose.Plan, directory: Path, parent: str | None = None, list
         metrics = _finals(curves, best) | clock.metrics()
         metrics |= {f"valid/{name}": value for name, value in valid.items()}
         metrics |= {f"test/{name}": value for name, value in test.items()}
+        metrics |= popularity
+        notes += yardstick.notes(plan, test, popularity)
         write_identity(directory, tracked.known_id, plan.name, f"valid/{plan.objective}", ratings, split, notes)
-        tracked.set_tags({"description": description(plan.config, metrics, split.rule)})
+        tracked.set_tags({"description": description(plan.config, metrics, ratings.name, split.rule)})
         metrics = _record(metrics, facts, skipped, curves, directory, tracked)
     return Result(
         settings=plan.config,

@@ -244,6 +244,12 @@ def check_kind(entry: Entry) -> None:
             raise PluginError(f"'{name}' of {who} is {getattr(cls, name)!r}.", f"It can be {' or '.join(choices)}.")
 
 
+def package_of(component: type) -> str:
+    """Return the distribution that registered a class, or else the package of its module; loads no plugins."""
+    packages = (entry.package for entry in _registry.entries.values() if entry.component is component)
+    return next(packages, component.__module__.partition(".")[0])
+
+
 def leave_out(entry: Entry, reason: str) -> None:
     """Take a component of a third party out of the registry, and report why."""
     _registry.entries.pop((entry.kind, entry.name), None)

@@ -189,11 +189,11 @@ def changes(before: Mapping[str, str], now: Mapping[str, str]) -> str:
     return ", ".join(name for name in {**before, **now} if before.get(name) != now.get(name))
 
 
-def description(config: Mapping[str, Any], metrics: Mapping[str, float], rule: str) -> str:
+def description(config: Mapping[str, Any], metrics: Mapping[str, float], data: str, rule: str) -> str:
     """Describe a run for people who meet it in a tracker: what for, its numbers, and how to run it again (Markdown)."""
     names = dict.fromkeys(name.partition("/")[2] for name in metrics if name.startswith(("valid/", "test/")))
     given = config["tags"].get("description")
-    chosen = " · ".join(str(config[group]["name"]) for group in ("dataset", "split", "model"))
+    chosen = " · ".join([data, config["split"]["name"], config["model"]["name"]])
     lines = [
         *([given, ""] if given else []),
         f"**{chosen}**",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mfx import yardstick
 from mfx.results import Result
 
 if TYPE_CHECKING:
@@ -18,13 +19,17 @@ def result(outcome: Result) -> None:
     from rich.table import Table
 
     settings = outcome.settings
-    title = " · ".join(str(settings[group]["name"]) for group in ("dataset", "split", "model"))
+    title = " · ".join([outcome.split.train.name, settings["split"]["name"], settings["model"]["name"]])
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("metric")
     table.add_column("valid", justify="right")
     table.add_column("test", justify="right")
+    parts = ["valid/", "test/"]
+    if any(name.startswith(yardstick.PREFIX) for name in outcome.metrics):
+        table.add_column("popularity on test", justify="right")
+        parts.append(yardstick.PREFIX)
     for name in _scored(outcome.metrics):
-        table.add_row(name, *(_number(outcome.metrics.get(f"{part}/{name}")) for part in ("valid", "test")))
+        table.add_row(name, *(_number(outcome.metrics.get(f"{part}{name}")) for part in parts))
     print(title)
     Console().print(table)
     if outcome.score is not None and "fit/best_epoch" in outcome.metrics:

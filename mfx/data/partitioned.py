@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -167,9 +167,8 @@ class Partitioned(Component):
         parts.check_timed([part[3] is not None for part in read])
         times = [part[3] for part in read if part[3] is not None]
         empty = parts.empty
-        ratings = Ratings(
-            users, items, values, np.concatenate(times) if times else None, empty.catalogue, empty.scale, empty.name
-        )
+        stamps = np.concatenate(times) if times else None
+        ratings = replace(empty, users=users, items=items, values=values, timestamps=stamps)
         parts.check_all(len(ratings), ratings.rows_fingerprint)
         return ratings
 

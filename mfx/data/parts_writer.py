@@ -124,7 +124,7 @@ class PartsWriter:
         expected : Parts, optional
             Where the ratings come from, if they are to be those.
         """
-        rows_fingerprint = self._rows.of(empty.catalogue)
+        rows_fingerprint = self._rows.of(empty.catalogue, empty.time_unit)
         if expected is not None:
             expected.check_all(self._n_ratings, rows_fingerprint)
         columns, meta = pack(empty)

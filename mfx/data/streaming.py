@@ -22,10 +22,11 @@ from mfx.data.ids import DistinctIds, Index, ids_of_facts
 from mfx.data.partitioned import AGAIN, InParts, Parts, part_name
 from mfx.data.parts_writer import PartsWriter, cut, part_bounds, partition
 from mfx.data.pieces import InPieces, Kind, narrowed
-from mfx.data.raw import Origin, RawRatings
+from mfx.data.raw import Origin, RawRatings, in_common_unit
 from mfx.data.scratch import Divided, PieceFile
 from mfx.errors import DataError
 from mfx.interfaces import AnyArray, BoolArray, Dataset, PointerArray, Ratings, RatingScale
+from mfx.timestamps import TimeUnit, coarsened, finest
 
 _RECORD = (("user", "<i4"), ("item", "<i4"), ("rating", "<f4"), ("line", "<i8"), ("timestamp", "<i8"))
 
@@ -100,7 +101,7 @@ def _from_pieces(dataset: InPieces, writer: PartsWriter, n_parts: int, on_step: 
     items = spill.items.index(ids_of_facts(origin.items, spill.items.integer, "item"))
     counts = spill.counts(users)
     bounds = part_bounds(_indptr(counts), n_parts)
-    divided, rated_items = _divide(spill, users, items, bounds, on_step)
+    divided, rated_items = _divide(spill, (users, items), bounds, origin.where, on_step)
     writer.begin(counts > 0, rated_items)
     ids = users.known, items.known
     written = _write(divided, ids, bounds, (origin, spill.unit), writer, on_step)
@@ -119,6 +120,7 @@ def _from_pieces(dataset: InPieces, writer: PartsWriter, n_parts: int, on_step: 
         catalogue=catalogue_of(*ids, origin),
         scale=origin.scale or RatingScale(written.low, written.high),
         name=origin.name,
+        time_unit=spill.time_unit,
     )
     return writer.finish(empty, bounds, origin.dropped)
 
@@ -137,18 +139,28 @@ class _Spill:
         self._kind = Kind()
         self.users, self.items = DistinctIds(), DistinctIds()
         self.n_ratings, self.timed, self.unit = 0, False, "line"
+        self.time_units: list[TimeUnit] = []
 
     def add(self, piece: RawRatings) -> None:
         self._kind.check(piece)
         rows, first = piece.values.size, piece.first_line
         lines = np.arange(first, first + rows) if piece.lines is None else piece.lines
-        times = [] if piece.timestamps is None else [narrowed(piece.timestamps)]
+        times = []
+        if piece.timestamps is not None:
+            coarse, time_unit = coarsened(piece.timestamps, piece.time_unit)
+            times.append(narrowed(coarse))
+            self.time_units.append(time_unit)
         codes = [self.users.add(piece.users), self.items.add(piece.items)]
         with self.writer.writable():
             self.file.append([*codes, piece.values, narrowed(lines), *times])
         self.n_ratings += rows
         self.timed, self.unit = bool(times), piece.unit
         self._on_step(f"reading, {self.n_ratings:,} ratings", 0, None)
+
+    @property
+    def time_unit(self) -> TimeUnit:
+        """The coarsest unit that loses nothing of any timestamp."""
+        return finest(self.time_units)
 
     def counts(self, users: Index) -> PointerArray:
         """Count the rows of each user."""
@@ -159,12 +171,13 @@ class _Spill:
 
 
 def _divide(
-    spill: _Spill, users: Index, items: Index, bounds: PointerArray, on_step: OnStep
+    spill: _Spill, ids: tuple[Index, Index], bounds: PointerArray, where: str, on_step: OnStep
 ) -> tuple[Divided, BoolArray]:
-    """Write each row, with indices for ids, to the file of its part; remove the file of pieces.
+    """Write each row, with indices for ids and times in one unit, to the file of its part; remove that of pieces.
 
     Returns the files, and which items have ratings.
     """
+    users, items = ids
     rated_items = np.zeros(items.known.size, np.bool_)
     record = np.dtype([(name, dtype) for name, dtype in _RECORD if spill.timed or name != "timestamp"])
     divided = Divided(spill.writer.scratch, record, bounds.size - 1)
@@ -175,7 +188,8 @@ def _divide(
         rated_items[records["item"]] = True
         records["rating"], records["line"] = values, lines
         if times:
-            records["timestamp"] = times[0]
+            own = times[0].astype(np.int64, copy=False), spill.time_units[number - 1]
+            records["timestamp"] = in_common_unit(*own, spill.time_unit, lines.item, spill.unit, where)
         with spill.writer.writable():
             divided.add(records, np.searchsorted(bounds, records["user"], side="right") - 1)
     spill.file.clear()

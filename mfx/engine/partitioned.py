@@ -13,6 +13,7 @@ import numpy as np
 
 from mfx.engine.parts import Frame, Summary
 from mfx.interfaces import Catalogue, PointerArray, RatingScale, combined, data_fingerprints, rows_fingerprint
+from mfx.timestamps import TimeUnit
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +26,7 @@ class PartitionedRatings:
         What the engine knows the columns of each part by; empty when they were split, and so given free.
     bounds : int64 array, shape (parts + 1,)
         Part p has all ratings of the users ``bounds[p]`` to ``bounds[p + 1] - 1``.
-    catalogue, scale, name
+    catalogue, scale, name, time_unit
         As of `Ratings`.
     user_counts, item_counts : int64 arrays
         Ratings of each user and item.
@@ -34,7 +35,7 @@ class PartitionedRatings:
     rows_fingerprint : str
         Hex digest of the rows: of equal rows, in equal parts.
     newest : int or None
-        Latest timestamp.
+        Latest timestamp, in `time_unit`.
     timed : bool
         Whether there are timestamps.
     """
@@ -50,6 +51,7 @@ class PartitionedRatings:
     rows_fingerprint: str
     newest: int | None
     timed: bool
+    time_unit: TimeUnit
 
     @classmethod
     def of_summaries(
@@ -60,6 +62,7 @@ class PartitionedRatings:
         catalogue: Catalogue,
         scale: RatingScale,
         name: str,
+        time_unit: TimeUnit,
     ) -> PartitionedRatings:
         """Add up what is known of the parts."""
         prints = [
@@ -67,6 +70,7 @@ class PartitionedRatings:
                 one.columns,
                 catalogue.user_ids[start:stop][one.user_counts > 0],
                 catalogue.item_ids[one.item_counts > 0],
+                time_unit,
             )
             for one, (start, stop) in zip(summaries, itertools.pairwise(bounds.tolist()), strict=True)
         ]
@@ -83,6 +87,7 @@ class PartitionedRatings:
             rows_fingerprint=hashlib.blake2b("".join(prints).encode(), digest_size=16).hexdigest(),
             newest=max(times, default=None),
             timed=all(one.timed for one in summaries),
+            time_unit=time_unit,
         )
 
     def __len__(self) -> int:
@@ -121,7 +126,7 @@ class PartitionedRatings:
     @property
     def frame(self) -> Frame:
         """What its parts share."""
-        return Frame(self.n_users, self.n_items, self.scale, self.name)
+        return Frame(self.n_users, self.n_items, self.scale, self.name, self.time_unit)
 
     def users_of(self, part: int) -> range:
         """Return the users of a part."""

@@ -34,6 +34,7 @@ from mfx.models import bulk
 from mfx.models.factors import FactorModel
 from mfx.split.audit import audit
 from mfx.split.parts import TEST, TRAIN, VALID
+from mfx.timestamps import TimeUnit
 
 HISTOGRAM_BITS = 16
 """Leading bits of a key that a first look at all keys counts."""
@@ -42,17 +43,19 @@ _KEY_BITS = 63
 
 @dataclass(frozen=True)
 class Frame:
-    """What parts share: how many users and items there are, and the rating scale."""
+    """What parts share: how many users and items there are, the rating scale, and what timestamps count."""
 
     n_users: int
     n_items: int
     scale: RatingScale
     name: str
+    time_unit: TimeUnit
 
     def ratings(self, columns: PartColumns) -> Ratings:
         """Put columns together; users and items are known by their indices."""
         users, items, values, times = map(writable, columns)
-        return Ratings(users, items, values, times, _catalogue(self.n_users, self.n_items), self.scale, self.name)
+        catalogue = _catalogue(self.n_users, self.n_items)
+        return Ratings(users, items, values, times, catalogue, self.scale, self.name, self.time_unit)
 
 
 @functools.lru_cache(maxsize=2)

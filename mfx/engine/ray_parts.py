@@ -37,7 +37,13 @@ def read(source: Parts) -> PartitionedRatings:
     ]
     summaries = get([summary for _, summary in found])
     made = PartitionedRatings.of_summaries(
-        [columns for columns, _ in found], summaries, bounds, empty.catalogue, empty.scale, empty.name
+        [columns for columns, _ in found],
+        summaries,
+        bounds,
+        empty.catalogue,
+        empty.scale,
+        empty.name,
+        empty.time_unit,
     )
     return replace(made, rows_fingerprint=source.rows_fingerprint)  # what the data set is does not depend on its parts
 
@@ -73,6 +79,7 @@ def split(splitter: Any, ratings: PartitionedRatings) -> PartitionedSplit:
             ratings.catalogue,
             ratings.scale,
             ratings.name,
+            ratings.time_unit,
         )
         for which in range(3)
     ]

@@ -12,6 +12,7 @@ from mfx.registry import register
 from mfx.split.parts import TEST, TRAIN, VALID, require_timestamps
 from mfx.split.settings import SharesSplitter
 from mfx.split.shares import floor_share_of
+from mfx.timestamps import shown
 
 
 @register("split", "global_temporal")
@@ -46,8 +47,9 @@ class GlobalTemporalSplit(SharesSplitter):
                 "Raise split.fraction, or choose split=temporal, which breaks ties by item id.",
             )
         rule = (
-            f"global temporal: ratings after second {test_after} to test (at most {self.fraction} of all), those after "
-            f"second {valid_after} to valid (at most {self.valid_fraction} of the rest); equal timestamps stay together"
+            f"global temporal: ratings after {shown(test_after, ratings.time_unit)} UTC to test (at most "
+            f"{self.fraction} of all), those after {shown(valid_after, ratings.time_unit)} UTC to valid (at most "
+            f"{self.valid_fraction} of the rest); equal timestamps stay together"
         )
         return self._build(ratings, labels, rule)
 

@@ -73,6 +73,14 @@ class SplitContract(ComponentContract):
             assert part.catalogue is ratings.catalogue
             assert part.scale == ratings.scale
 
+    def test_the_unit_of_time_is_passed_on(self, component: Any, ratings: Ratings, split: Split) -> None:
+        """Ratings whose timestamps count milliseconds fall into the same parts, whose timestamps count them too."""
+        if component.split(ratings).fingerprint != split.fingerprint:
+            pytest.skip("a second split differs in any case: see test_the_same_settings_give_the_same_parts")
+        for part, other in zip(_parts(component.split(replace(ratings, time_unit="ms"))), _parts(split), strict=True):
+            assert part.time_unit == "ms", "the time_unit of the ratings is lost"
+            assert _rows(part) == _rows(other), "the unit of time changes the parts"
+
     def test_train_and_test_are_not_empty(self, split: Split) -> None:
         """There is something to learn from and something to score; valid may be empty on purpose."""
         assert len(split.train) > 0, "train is empty"

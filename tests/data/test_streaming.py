@@ -100,6 +100,7 @@ IDS = {
     "text": st.sampled_from(["7", "ann", "bob ", " bob", "cid", "Éa", "a,b", "007"]),
     "late text": st.sampled_from(["1", "2", "3", "4", "5", "66", "7", "88", "9", "10", "eleven"]),
 }
+FRACTIONS = ["1000000000.5", "1000000001.000002", "1000000001.000000003", "16725225600"]  # the last in 2500
 BAD = st.sampled_from([("rating", "x"), ("rating", ""), ("rating", "nan"), ("user_id", ""), ("timestamp", "1e30")])
 
 
@@ -112,7 +113,7 @@ def tables(draw):
                 IDS[draw(st.sampled_from(sorted(IDS)))],
                 IDS[draw(st.sampled_from(sorted(IDS)))],
                 st.sampled_from(["0.5", "1", "3", "3.5", "5"]),
-                st.integers(0, 3).map(lambda t: str(10**9 + t)),
+                st.one_of(*[st.integers(0, 3).map(lambda t: str(10**9 + t))] * 5, st.sampled_from(FRACTIONS)),
             ),
             min_size=1,
             max_size=40,

@@ -35,7 +35,7 @@ METRICS = ["rmse", "mae", "precision@5", "recall@5", "ndcg@5", "auc"]
 
 def timed(ratings):
     times = np.random.default_rng(5).integers(0, 50, len(ratings))
-    return replace(ratings, timestamps=times.astype(np.int64))
+    return replace(ratings, timestamps=times.astype(np.int64), time_unit="ms")
 
 
 @pytest.fixture
@@ -61,6 +61,7 @@ def test_splits_are_the_same_to_the_row_and_so_is_the_audit(data, name, settings
         part, same = getattr(expected, which), getattr(found, which)
         for column, other in zip((part.users, part.items, part.values, part.timestamps), whole(same), strict=True):
             np.testing.assert_array_equal(column, other)
+        assert same.time_unit == "ms"
         assert same.mean == pytest.approx(part.mean, rel=1e-12)
         np.testing.assert_array_equal(same.user_counts, part.user_counts)
         np.testing.assert_array_equal(same.item_counts, part.item_counts)
@@ -81,7 +82,7 @@ def test_the_fingerprint_of_rows_in_parts_is_of_raw_ids_and_of_no_catalogue(data
             Summary.of(part, range(a, b), ratings.n_items)
             for part, (a, b) in zip(columns, itertools.pairwise(bounds.tolist()), strict=True)
         ]
-        about = (bounds, ratings.catalogue, ratings.scale, ratings.name)
+        about = (bounds, ratings.catalogue, ratings.scale, ratings.name, ratings.time_unit)
         return PartitionedRatings.of_summaries(columns, sums, *about)
 
     ratings, _ = data

@@ -114,7 +114,7 @@ DATASETS = [
         ("mfx.Catalogue(np.arange(self.members)", "mfx.Catalogue(np.arange(10 * self.members)"),
     ),
     one(CLUBS, "it_has_a_name", "no name", ("            name=self.label,\n", "")),
-    one(CLUBS, "timestamps_are_seconds", "milliseconds", ("10**9 + 3600 *", "10**12 + 3600_000 *")),
+    one(CLUBS, "timestamps_are_of_our_time", "tenths of a second", ("10**9 + 3600 *", "10**10 + 36_000 *")),
     one(
         CROWD,
         "reading_in_pieces_gives_the_same_ratings",
@@ -155,6 +155,16 @@ SPLITS = [
             "return mfx.Split(ratings.take(train), ratings.take(valid), ",
             "own = dataclasses.replace(ratings, catalogue=dataclasses.replace(ratings.catalogue))\n"
             "        return mfx.Split(ratings.take(train), own.take(valid), ",
+        ),
+        ("import json\n", "import dataclasses\nimport json\n"),
+    ),
+    one(
+        LATEST,
+        "the_unit_of_time_is_passed_on",
+        "parts that count seconds whatever the ratings count",
+        (
+            "return mfx.Split(ratings",
+            'ratings = dataclasses.replace(ratings, time_unit="s")\n        return mfx.Split(ratings',
         ),
         ("import json\n", "import dataclasses\nimport json\n"),
     ),
