@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from mfx.results import Result
     from mfx.settings import Component, setting, tunable
     from mfx.split.audit import audit
+    from mfx.split.chance import item_hash, rating_hash
     from mfx.timestamps import TimeUnit
 
 _DOOR = {
@@ -147,6 +148,10 @@ _DOOR = {
         "tunable",
     ),
     "mfx.split.audit": ("audit",),
+    "mfx.split.chance": (
+        "item_hash",
+        "rating_hash",
+    ),
     "mfx.timestamps": ("TimeUnit",),
 }
 _HOME = {name: module for module, names in _DOOR.items() for name in names}
@@ -213,6 +218,8 @@ __all__ = [
     "create",
     "create_metrics",
     "evaluate",
+    "item_hash",
+    "rating_hash",
     "register",
     "run",
     "setting",

@@ -29,6 +29,7 @@ from mfx.results import (
     write_identity,
     write_json,
 )
+from mfx.split.checks import notes as split_notes
 from mfx.tracking import environment
 from mfx.tracking.background import BackgroundRun, opened
 from mfx.tracking.stages import StageClock
@@ -144,7 +145,7 @@ def execute(plan: compose.Plan, directory: Path, parent: str | None = None, list
         with clock.stage("split"):
             split = plan.engine.split(plan.splitter, ratings)
             facts = _describe(plan, ratings, split, tracked)
-            notes = _notes(plan)
+            notes = _notes(plan, facts)
             prints = fingerprints(ratings, split)
             kept.stands_on(prints)
             if parent is not None and (together := same_inputs.folder_of(directory)) is not None:
@@ -244,13 +245,14 @@ def _describe(plan: compose.Plan, ratings: Ratings, split: Split, tracked: Backg
     return facts
 
 
-def _notes(plan: compose.Plan) -> list[str]:
+def _notes(plan: compose.Plan, facts: Mapping[str, float]) -> list[str]:
     """Say in a line each what a reader of the numbers has to know of the data and the split, and warn of it."""
     notes = [
         f"The {kind} left out {count:,} rows: {reason}."
         for kind, component in (("data set", plan.dataset), ("split", plan.splitter))
         for reason, count in sorted(getattr(component, "dropped_", {}).items())
     ]
+    notes += split_notes(plan.splitter, {name.removeprefix("audit/"): value for name, value in facts.items()})
     for note in notes:
         log.warning("%s", note)
     return notes

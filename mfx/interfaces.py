@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mfx.columns import Rounding, check_encodable, distinct, positions, raw_ids, texts
 from mfx.errors import DataError
+from mfx.id_hashes import id_hashes, id_ranks
 from mfx.timestamps import UNITS, TimeUnit, divided, of_python, unrepresentable
 
 IndexArray: TypeAlias = NDArray[np.int32]
@@ -149,6 +150,24 @@ class Catalogue:
     def n_items(self) -> int:
         """Number of items, rated or not."""
         return int(self.item_ids.size)
+
+    @functools.cached_property
+    def user_hashes(self) -> NDArray[np.uint64]:
+        """Hash of each user's raw id, shape (users,): the same whoever else is there, see `mfx.id_hashes`."""
+        return id_hashes(self.user_ids)
+
+    @functools.cached_property
+    def item_hashes(self) -> NDArray[np.uint64]:
+        """Hash of each item's raw id, shape (items,): the same whatever else is in the catalogue."""
+        return id_hashes(self.item_ids)
+
+    @functools.cached_property
+    def item_ranks(self) -> PointerArray | None:
+        """Place of each item in the order in which ties are broken, int64, shape (items,); None for that of indices.
+
+        Integers come by value, also if they are stored as text, and before other ids.
+        """
+        return id_ranks(self.item_ids)
 
     def user_index(self, user_ids: ArrayLike) -> IndexArray:
         """Translate raw user ids into indices; -1 where a user is unknown, DataError if an id is no id."""
@@ -325,6 +344,17 @@ class Ratings:
         same_user = self.users[:-1] == self.users[1:]
         if np.any(self.users[:-1] > self.users[1:]) or np.any(same_user & (self.items[:-1] > self.items[1:])):
             raise DataError("Ratings: rows are not ordered by user and item.", "Build them with Ratings.from_columns.")
+        earlier = np.flatnonzero(same_user & (self.items[:-1] == self.items[1:]))
+        later = earlier + 1
+        wrong = self.values[earlier] > self.values[later]
+        if self.timestamps is not None:
+            ahead, behind = self.timestamps[earlier], self.timestamps[later]
+            wrong = (ahead > behind) | ((ahead == behind) & wrong)
+        if np.any(wrong):
+            raise DataError(
+                "Ratings: rows of one user and item are not ordered by timestamp and value.",
+                "Build them with Ratings.from_columns.",
+            )
 
     def __len__(self) -> int:
         return int(self.users.size)
@@ -491,12 +521,15 @@ class Split:
         Parts over one catalogue. `valid` steers early stopping and tuning; `test` is scored once.
     rule : str
         One line for people: how the parts were made, ties included.
+    aside : int
+        How many ratings are in no part.
     """
 
     train: Ratings
     valid: Ratings
     test: Ratings
     rule: str
+    aside: int = 0
 
     def __post_init__(self) -> None:
         units = sorted({part.time_unit for part in (self.train, self.valid, self.test)})
@@ -572,7 +605,19 @@ class Splitter(Protocol):
     One that can divide parts of a data set apart says how: ``divides = "users"`` with methods ``labels(ratings)``, in
     which no user's labels depend on another's ratings; or ``"keys"`` with ``keys(ratings)`` and ``ranks(count)``, the
     ratings of the smallest keys going to test, the next to valid. Both have ``rule()`` and ``empty()``; see
-    `mfx.split.temporal` and `mfx.split.random`.
+    `mfx.split.temporal` and `mfx.split.random`. Of raw ids it is then given `Catalogue.user_hashes`, ``item_hashes``
+    and ``item_ranks`` only, which is all that `mfx.rating_hash` needs; ``user_ids`` and ``item_ids`` are indices there.
+
+    The result is checked whatever the splitter is (see `mfx.split.checks`). A splitter may declare more, as attributes
+    of its class or of itself:
+
+    ``leaves_aside = True``
+        Its rule leaves some ratings in no part; without it that is refused.
+    ``leak_free = "user"`` or ``"global"``
+        It goes by time: nothing held out is older than the same user's history, or than anybody's. A run says in its
+        notes how many ratings break that.
+    ``dropped_``
+        After `split`: a dict of rows of its own source that were left out, by reason.
     """
 
     def split(self, ratings: Ratings) -> Split:

@@ -189,6 +189,12 @@ def changes(before: Mapping[str, str], now: Mapping[str, str]) -> str:
     return ", ".join(name for name in {**before, **now} if before.get(name) != now.get(name))
 
 
+def notes_of(folder: Path) -> list[str]:
+    """Return the notes of the run in a folder; none for one that wrote no ``run.json``."""
+    path = folder / RUN_FILE
+    return list(json.loads(path.read_text(encoding="utf-8")).get("notes", [])) if path.is_file() else []
+
+
 def description(config: Mapping[str, Any], metrics: Mapping[str, float], data: str, rule: str) -> str:
     """Describe a run for people who meet it in a tracker: what for, its numbers, and how to run it again (Markdown)."""
     names = dict.fromkeys(name.partition("/")[2] for name in metrics if name.startswith(("valid/", "test/")))

@@ -12,6 +12,7 @@ from mfx import compose, results
 from mfx.errors import DataError, MFXError
 from mfx.interfaces import Ratings, Split
 from mfx.models.base import Recommender
+from mfx.split.checks import divide
 
 RUNS = Path("runs")
 AGAIN = "Run the experiment again."
@@ -71,7 +72,7 @@ class FinishedRun:
     @property
     def notes(self) -> list[str]:
         """What a reader of the numbers has to know, a line each; see `mfx.results.Result`."""
-        return list(self._run_file.get("notes", []))
+        return results.notes_of(self.folder)
 
     @property
     def split_fingerprint(self) -> str | None:
@@ -156,7 +157,7 @@ class FinishedRun:
         """
         plan = self.plan()
         ratings = plan.dataset.load()
-        split = plan.splitter.split(ratings)
+        split = divide(plan.splitter, ratings)
         if not self.fingerprints:
             return split
         now = results.fingerprints(ratings, split)

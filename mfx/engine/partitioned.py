@@ -188,7 +188,7 @@ def audit_of_counts(train: Any, valid: Any, test: Any, found: Sequence[Mapping[s
 
     ``older_than_history`` is left out: it takes another look at the parts, once the newest rating of all is known.
     """
-    numbers: dict[str, float] = {}
+    numbers: dict[str, float] = {"ratings_aside": sum(one["ratings_aside"] for one in found)}
     for name, part in (("train", train), ("valid", valid), ("test", test)):
         numbers[f"ratings_{name}"] = float(len(part))
         numbers[f"users_{name}"] = float(np.count_nonzero(part.user_counts))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -23,6 +24,8 @@ class GlobalTemporalSplit(SharesSplitter):
     Nothing in train is as late as anything in test, so there is no leak in time, but users and items that appear
     late are cold.
     """
+
+    leak_free: ClassVar[str] = "global"
 
     def split(self, ratings: Ratings) -> Split:
         """Cut at the earliest moment that leaves at most ⌊fraction·n⌋ ratings after it; valid likewise.

@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mfx.columns import distinct, positions
 from mfx.errors import SettingError, SplitError
 from mfx.interfaces import PointerArray, Ratings, Split
+from mfx.quoting import QUOTING
+from mfx.raw_ids import IdsOfFile, check_matched
 from mfx.registry import register
 from mfx.settings import Component, setting
 from mfx.split.chance import rating_hash, smallest
-from mfx.split.parts import ASIDE, TEST, TRAIN, VALID, Labels, build, require_ratings, require_timestamps
+from mfx.split.parts import ASIDE, TEST, TRAIN, VALID, Labels, build, label_latest, require_ratings, require_timestamps
 from mfx.split.settings import MORE_VALID
 from mfx.split.shares import floor_share, floor_share_of
 from mfx.split.tables import Table, check_columns, read_table
@@ -40,6 +43,10 @@ class PredefinedSplit(Component):
         File that lists the ratings of valid; None to take valid from train by `valid_rule`.
     separator : str
         Between columns: ``tab``, ``comma``, ``semicolon``, ``space``, or the characters themselves, such as ``::``.
+    quoting : {"auto", "csv", "none"}
+        What double quotes are. csv: they surround fields, and quotes inside are doubled; none: text like any other;
+        auto: whichever of the two fits the file, which is refused if both do and differ. With a separator of several
+        characters they are always text.
     columns : list of str
         Meaning of the files' columns from left to right: ``user_id``, ``item_id``, ``rating``, ``timestamp``, or
         ``-`` for a column to leave out.
@@ -58,12 +65,18 @@ class PredefinedSplit(Component):
         Not used with `valid_path`.
     seed : int
         Which random choice, for ``valid_rule=random``.
+
+    Attributes
+    ----------
+    dropped_ : dict of str to int
+        After `split`: ratings in no file, and rows of the files that are no ratings, by reason; empty if none.
     """
 
     train_path: str | None = setting(None)
     test_path: str | None = setting(None)
     valid_path: str | None = setting(None)
     separator: str = setting("tab")
+    quoting: str = setting("auto", choices=QUOTING)
     columns: list[str] = setting(["user_id", "item_id", "rating", "timestamp"])
     header: bool = setting(False)
     timestamp_unit: str = setting("s", choices=("s", "ms", "us", "ns", "iso"))
@@ -83,6 +96,16 @@ class PredefinedSplit(Component):
             )
         if not self.separator:
             raise SettingError("PredefinedSplit.separator is empty.", "Use tab, comma, or the characters themselves.")
+        if self.quoting == "csv" and len(_SEPARATORS.get(self.separator, self.separator)) > 1:
+            raise SettingError(
+                "PredefinedSplit.quoting=csv needs a separator of one character.",
+                "With several, quotes are text: set split.quoting=none.",
+            )
+
+    @property
+    def leaves_aside(self) -> bool:
+        """Whether ratings may be in no part: those that no file lists, where that is not refused."""
+        return self.unlisted_rows == "drop"
 
     def split(self, ratings: Ratings) -> Split:
         """Look the rows of the files up among the ratings.
@@ -109,6 +132,8 @@ class PredefinedSplit(Component):
             )
         if self.valid_path is None:
             self._choose_valid(labels, ratings)
+        left = {"rating in no file (unlisted_rows=drop)": unlisted, "row not in the data (unknown_rows=drop)": unknown}
+        self.dropped_ = {reason: count for reason, count in left.items() if count}
         rule = f"predefined: train {self.train_path}, test {self.test_path}, valid {self._valid_text()}"
         if unlisted or unknown:
             rule += f"; dropped {unlisted} ratings in no file and {unknown} rows of the files not in the data set"
@@ -126,6 +151,7 @@ class PredefinedSplit(Component):
         return read_table(
             path,
             separator=_SEPARATORS.get(self.separator, self.separator),
+            quoting=self.quoting,
             columns=self.columns,
             header=self.header,
             unit=self.timestamp_unit,
@@ -136,6 +162,7 @@ class PredefinedSplit(Component):
     def _mark(self, labels: Labels, part: np.int8, table: Table, ratings: Ratings) -> int:
         rows, known = match(table, ratings)
         unknown = int(np.count_nonzero(~known))
+        _check_ids(table, ratings)
         if unknown and self.unknown_rows == "refuse":
             first = int(np.flatnonzero(~known)[0])
             raise SplitError(
@@ -160,12 +187,9 @@ class PredefinedSplit(Component):
             hashes = rating_hash(self.seed, ratings, stream=_VALID_STREAM)[train]
             labels[train] = VALID - smallest(hashes, [floor_share_of(self.valid_fraction, train.size)])
         elif self.valid_fraction:
-            from mfx.solver.segments import label_tails
-
             part = ratings.take(train)
             counts = floor_share(self.valid_fraction, part.user_counts)
-            late = label_tails(part.user_indptr, require_timestamps(part, "predefined"), np.zeros_like(counts), counts)
-            labels[train] = late
+            labels[train] = label_latest(part, require_timestamps(part, "predefined"), np.zeros_like(counts), counts)
 
     def _valid_text(self) -> str:
         if self.valid_path is not None:
@@ -173,6 +197,22 @@ class PredefinedSplit(Component):
         if self.valid_rule == "random":
             return f"{self.valid_fraction} of train at random (seed {self.seed})"
         return f"the last {self.valid_fraction} of each user in train, equal timestamps in order of item id"
+
+
+def _check_ids(table: Table, ratings: Ratings) -> None:
+    """Log how many ids of a table the data set has; refuse a table that has no user or no item of it."""
+    catalogue = ratings.catalogue
+    sides = (("user", table.user_ids, catalogue.user_ids), ("item", table.item_ids, catalogue.item_ids))
+    for what, listed, held in sides:
+        ids = distinct(listed)
+        known = positions(held, ids) >= 0
+        check_matched(
+            int(np.count_nonzero(known)),
+            IdsOfFile(str(table.path), ids.size, ids[int(np.argmin(known))]),
+            IdsOfFile(f"'{ratings.name}'", held.size, held[0]),
+            what,
+            SplitError,
+        )
 
 
 def match(table: Table, ratings: Ratings) -> tuple[PointerArray, NDArray[np.bool_]]:

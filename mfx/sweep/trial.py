@@ -16,6 +16,7 @@ import numpy as np
 from mfx import compose, experiment, results, same_inputs
 from mfx.errors import MFXError, of_system
 from mfx.interfaces import Split
+from mfx.split.checks import divide
 from mfx.sweep.storage import REFUSED, RESULT_FILE, reporting
 from mfx.tracking import environment
 
@@ -84,7 +85,7 @@ def prepared(plan: compose.Plan) -> tuple[Split, dict[str, str]]:
     key = json.dumps([plan.config["dataset"], plan.config["split"]], sort_keys=True)
     if key not in _prepared:
         ratings = plan.dataset.load()
-        split = plan.splitter.split(ratings)
+        split = divide(plan.splitter, ratings)
         prints = results.fingerprints(ratings, split)
         while len(_prepared) >= PREPARED:
             del _prepared[next(iter(_prepared))]

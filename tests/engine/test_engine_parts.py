@@ -13,7 +13,10 @@ from mfx.data.parts_writer import partition
 from mfx.engine.partitioned import PartitionedRatings
 from mfx.engine.parts import Summary, columns_of
 from mfx.engine.ray_engine import EngineError, RayEngine
+from mfx.interfaces import Ratings
 from mfx.models.bulk import Wanted, known_items
+from mfx.split.parts import ASIDE
+from mfx.split.temporal import TemporalSplit
 from mfx.testing import planted_ratings
 
 SPLITS = [
@@ -38,10 +41,24 @@ def timed(ratings):
     return replace(ratings, timestamps=times.astype(np.int64), time_unit="ms")
 
 
+def with_text_ids(ratings):
+    """The same with ids that are text, some of which are no integers; as text, 14 comes before 7."""
+    catalogue, columns = ratings.catalogue, []
+    for ids, index in ((catalogue.user_ids, ratings.users), (catalogue.item_ids, ratings.items)):
+        names = np.array([str(7 * number) if number % 3 else f"x{number}" for number in range(ids.size)])
+        columns.append((np.sort(names), names[index]))
+    (users, of_users), (items, of_items) = columns
+    known = mfx.Catalogue(users, items)
+    columns = of_users, of_items, ratings.values, ratings.timestamps
+    return Ratings.from_columns(*columns, time_unit=ratings.time_unit, catalogue=known)
+
+
 @pytest.fixture
-def data(tmp_path):
-    """All ratings, and the same in parts, one of them without any."""
+def data(request, tmp_path):
+    """All ratings, and the same in parts, one of them without any; with ids that are text if asked to."""
     ratings = timed(planted_ratings(silent=12))
+    if getattr(request, "param", "integers") == "text":
+        ratings = with_text_ids(ratings)
     partition(ratings, tmp_path / "parts", 6)
     return ratings, Partitioned(path=str(tmp_path / "parts"))
 
@@ -52,6 +69,7 @@ def whole(part):
 
 
 @pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("data", ["integers", "text"], indirect=True)
 @pytest.mark.parametrize(("name", "settings"), SPLITS)
 def test_splits_are_the_same_to_the_row_and_so_is_the_audit(data, name, settings):
     ratings, dataset = data
@@ -93,6 +111,29 @@ def test_the_fingerprint_of_rows_in_parts_is_of_raw_ids_and_of_no_catalogue(data
     assert len({one.rows_fingerprint for one in same}) == 1
     assert len({one.data_fingerprint for one in same}) == 3
     assert in_parts(replace(ratings, catalogue=renamed)).rows_fingerprint != same[0].rows_fingerprint
+
+
+class LeavesOut(TemporalSplit):
+    """Leaves the first rating of each user aside."""
+
+    name = "leaves_out"
+
+    def labels(self, ratings):
+        labels = super().labels(ratings)
+        labels[ratings.user_indptr[:-1][ratings.user_counts > 0]] = ASIDE
+        return labels
+
+
+@pytest.mark.usefixtures("here")
+def test_ratings_in_no_part_are_refused_unless_the_splitter_says_so(data, monkeypatch):
+    ratings, dataset = data
+    engine, left = RayEngine(), int(np.count_nonzero(ratings.user_counts))
+    with pytest.raises(mfx.SplitError, match=f"split 'leaves_out': {left} of {len(ratings):,} ratings are in no part"):
+        engine.split(LeavesOut(), engine.load(dataset))
+    monkeypatch.setattr(LeavesOut, "leaves_aside", True, raising=False)
+    found = engine.split(LeavesOut(), engine.load(dataset))
+    assert engine.audit(found)["ratings_aside"] == left
+    assert engine.audit(found) == mfx.audit(LeavesOut().split(ratings))
 
 
 @pytest.mark.usefixtures("here")
