@@ -11,9 +11,12 @@ from mfx.sweep.study import Study
 
 def test_trials_are_given_train_and_valid_of_the_split_and_no_test(toy):
     plan = compose.build(compose.compose(toy.choices))
-    whole, split = plan.splitter.split(plan.dataset.load()), trial.prepared(plan)
+    whole, (split, _) = plan.splitter.split(plan.dataset.load()), trial.prepared(plan)
     assert len(whole.test) > 0 == len(split.test)
-    assert (split.train.fingerprint, split.valid.fingerprint) == (whole.train.fingerprint, whole.valid.fingerprint)
+    assert (split.train.rows_fingerprint, split.valid.rows_fingerprint) == (
+        whole.train.rows_fingerprint,
+        whole.valid.rows_fingerprint,
+    )
 
 
 def test_a_model_that_ends_python_is_a_trial_that_failed(toy, monkeypatch, tmp_path):
