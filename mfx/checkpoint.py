@@ -29,7 +29,7 @@ from mfx.errors import DataError, MFXError, RunGone, mask
 from mfx.files import atomic_file
 from mfx.interfaces import AnyArray, Model, RunInfo, TrackedRun, Tracker
 from mfx.models.early_stopping import Watch
-from mfx.results import Curves, write_json
+from mfx.results import Curves, changes, write_json
 from mfx.tracking.stages import StageClock
 
 log = logging.getLogger(__name__)
@@ -146,7 +146,7 @@ class Checkpoint:
     _facts: dict[str, Any] = field(default_factory=dict)
     _arrays: dict[str, AnyArray] = field(default_factory=dict)
     _phases: dict[str, Callable[[], _Phase]] = field(default_factory=dict)
-    _split: str = ""
+    _fingerprints: dict[str, str] = field(default_factory=dict)
     _written: float = field(default_factory=time.monotonic)
     _told: bool = False
 
@@ -165,20 +165,20 @@ class Checkpoint:
         self.clock.carry(self._facts.get("clock", {}))
         write_json(self.folder / RUN, about | {"resumed": about["resumed"] + 1})
 
-    def stands_on(self, split: str) -> None:
-        """Take note of the fingerprint of the split.
+    def stands_on(self, fingerprints: Mapping[str, str]) -> None:
+        """Take note of the fingerprints of data and split.
 
         Raises
         ------
         DataError
-            If the run that goes on stood on another one.
+            If the run that goes on stood on others.
         """
-        if self._facts and self._facts["split"] != split:
+        if self._facts and (changed := changes(self._facts.get("fingerprints", {}), fingerprints)):
             raise DataError(
-                "The data have changed since the run was cut off, so it cannot go on.",
+                f"The data have changed since the run was cut off ({changed}), so it cannot go on.",
                 "Leave out resume=true to begin anew, or put the data back.",
             )
-        self._split = split
+        self._fingerprints = dict(fingerprints)
 
     def take_up(self, phase: str, model: Model, watch: Watch | None = None, curves: Curves | None = None) -> None:
         """Put a fit (phase ``fit`` or ``refit``) where it was cut off, if it was: the model's `fit` goes on there."""
@@ -232,7 +232,7 @@ class Checkpoint:
         return {name.removeprefix(prefix): a for name, a in self._arrays.items() if name.startswith(prefix)}
 
     def _write(self, path: Path) -> None:
-        facts: dict[str, Any] = {"split": self._split, "clock": self.clock.metrics()}
+        facts: dict[str, Any] = {"fingerprints": self._fingerprints, "clock": self.clock.metrics()}
         arrays: dict[str, Any] = {}
         for name, made in self._phases.items():
             phase = made()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from mfx import checkpoint, compose, yardstick
+from mfx import checkpoint, compose, same_inputs, yardstick
 from mfx.checkpoint import Checkpoint
 from mfx.errors import MetricError
 from mfx.interfaces import DataInfo, Epoch, Metric, Model, Ratings, RunInfo, Split
@@ -21,6 +21,7 @@ from mfx.results import (
     Result,
     description,
     draw_curves,
+    fingerprints,
     new_directory,
     save_model,
     write_config,
@@ -145,7 +146,10 @@ def execute(plan: compose.Plan, directory: Path, parent: str | None = None, list
             split = plan.engine.split(plan.splitter, ratings)
             facts = _describe(plan, ratings, split, tracked)
             notes = _notes(plan, facts)
-            kept.stands_on(split.fingerprint)
+            prints = fingerprints(ratings, split)
+            kept.stands_on(prints)
+            if parent is not None and (together := same_inputs.folder_of(directory)) is not None:
+                same_inputs.check(together, plan.config, prints, code)
         with clock.stage("fit"):
             best = _fit(plan, split, curves, tracked.log_epoch, listener, kept)
         with clock.stage("evaluate"):
@@ -169,7 +173,7 @@ def execute(plan: compose.Plan, directory: Path, parent: str | None = None, list
         metrics |= {f"test/{name}": value for name, value in test.items()}
         metrics |= popularity
         notes += yardstick.notes(plan, test, popularity)
-        write_identity(directory, tracked.run_id, plan.name, f"valid/{plan.objective}", ratings, split, notes)
+        write_identity(directory, tracked.known_id, plan.name, f"valid/{plan.objective}", ratings, split, notes)
         tracked.set_tags({"description": description(plan.config, metrics, ratings.name, split.rule)})
         metrics = _record(metrics, facts, skipped, curves, directory, tracked)
     return Result(
@@ -232,9 +236,9 @@ def _describe(plan: compose.Plan, ratings: Ratings, split: Split, tracked: Backg
     name = plan.config["dataset"]["name"]
     profile = {"ratings": float(len(ratings)), "users": float(ratings.n_users), "items": float(ratings.n_items)}
     about = plan.dataset.describe() if hasattr(plan.dataset, "describe") else {}
-    tracked.log_data(DataInfo(ratings.name, ratings.fingerprint, about.get("source", f"dataset={name}"), profile))
+    tracked.log_data(DataInfo(ratings.name, ratings.data_fingerprint, about.get("source", f"dataset={name}"), profile))
     tracked.set_tags({f"data.{fact}": text for fact, text in about.items()})
-    tracked.set_tags({"data_fingerprint": ratings.fingerprint, "split_fingerprint": split.fingerprint})
+    tracked.set_tags({"data_fingerprint": ratings.data_fingerprint, "split_fingerprint": split.fingerprint})
     tracked.set_tags({"split_rule": split.rule})
     facts = {f"audit/{fact}": float(value) for fact, value in plan.engine.audit(split).items()}
     tracked.log_metrics(facts)

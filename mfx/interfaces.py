@@ -186,33 +186,96 @@ class RatingScale:
     high: float
 
 
-class Fingerprint:
-    """Digest of ratings that come in canonical order, all at once or part by part."""
+class RowsDigest:
+    """Digest of ratings that come in canonical order, all at once or part by part.
 
-    def __init__(self) -> None:
-        self._columns: list[hashlib.blake2b] = []
+    What surrounds the ratings does not matter: users and items without ratings, titles, features and the scale.
+
+    Parameters
+    ----------
+    rated_users, rated_items : bool arrays, shape (users,) and (items,)
+        Which users and items of the catalogue have ratings, all parts together.
+    """
+
+    def __init__(self, rated_users: BoolArray, rated_items: BoolArray) -> None:
+        self.rated = rated_users, rated_items
+        self._places = [None if one.all() else np.cumsum(one, dtype=np.int32) - np.int32(1) for one in self.rated]
+        self._hashes: list[hashlib.blake2b] = []
 
     def add(self, columns: PartColumns) -> None:
         """Take the next ratings."""
         from concurrent.futures import ThreadPoolExecutor
 
-        held = [np.ascontiguousarray(column).data for column in columns if column is not None]
-        if not self._columns:
-            self._columns = [hashlib.blake2b(digest_size=16) for _ in held]
+        users, items, values, times = columns
+        index = [
+            one if places is None else places[one] for one, places in zip((users, items), self._places, strict=True)
+        ]
+        held = [np.ascontiguousarray(column).data for column in (*index, values, times) if column is not None]
+        if not self._hashes:
+            self._hashes = [hashlib.blake2b(digest_size=16) for _ in held]
         with ThreadPoolExecutor() as threads:  # hashing needs no interpreter lock
-            for _ in threads.map(hashlib.blake2b.update, self._columns, held):
+            for _ in threads.map(hashlib.blake2b.update, self._hashes, held):
                 pass
 
-    def of(self, catalogue: Catalogue, time_unit: TimeUnit = "s") -> str:
-        """Return the digest of the ratings so far, the unit of their time and the raw ids that their indices mean."""
-        digests = [column.digest() for column in self._columns]
-        if time_unit != "s":
-            digests.append(time_unit.encode())
-        for ids in (catalogue.user_ids, catalogue.item_ids):
-            number = ids.dtype.kind in "iu"
-            buffer = np.ascontiguousarray(ids).data if number else memoryview("\0".join(ids).encode())
-            digests.append(hashlib.blake2b(buffer, digest_size=16).digest())
-        return hashlib.blake2b(b"".join(digests), digest_size=16).hexdigest()
+    def columns(self) -> bytes:
+        """Return the digests of the columns so far, which do not tell yet which raw ids their indices mean."""
+        return b"".join(one.digest() for one in self._hashes)
+
+    def of(self, catalogue: Catalogue, time_unit: TimeUnit) -> str:
+        """Return the fingerprint of the ratings so far, whose indices mean the raw ids of a catalogue."""
+        users, items = self.rated
+        return rows_fingerprint(self.columns(), catalogue.user_ids[users], catalogue.item_ids[items], time_unit)
+
+
+def rows_fingerprint(columns: bytes, user_ids: AnyArray, item_ids: AnyArray, time_unit: TimeUnit) -> str:
+    """Return the fingerprint of ratings: of `RowsDigest.columns`, the unit of time and the raw ids with ratings."""
+    unit = b"" if time_unit == "s" else time_unit.encode()
+    return _digest(columns + unit + _digest_of_entries(user_ids) + _digest_of_entries(item_ids)).hex()
+
+
+def data_fingerprints(rows: str, catalogue: Catalogue, scale: RatingScale | None) -> dict[str, str]:
+    """Return a fingerprint of each part of what a model may learn from.
+
+    Parameters
+    ----------
+    rows : str
+        Fingerprint of the rows.
+    catalogue, scale
+        What surrounds them.
+
+    Returns
+    -------
+    dict of str to str
+        ``rows``, ``scale`` (in words), ``catalogue.user_ids``, ``catalogue.item_ids``, ``catalogue.titles`` and
+        ``catalogue.item_features.NAME`` and ``catalogue.user_features.NAME`` of each block, as far as there are any.
+    """
+    entries = {"user_ids": catalogue.user_ids, "item_ids": catalogue.item_ids, "titles": catalogue.titles}
+    digests = {name: _digest_of_entries(array) for name, array in entries.items() if array is not None}
+    for side, blocks in (("item", catalogue.item_features), ("user", catalogue.user_features)):
+        for name, block in blocks.items():
+            arrays = (np.array(block.names, dtype=object), block.indptr, block.indices, block.weights)
+            digests[f"{side}_features.{name}"] = b"".join(_digest_of_entries(one) for one in arrays if one is not None)
+    prints = {f"catalogue.{name}": _digest(digest).hex() for name, digest in digests.items()}
+    declared = "none" if scale is None else f"{scale.low!r} to {scale.high!r}"
+    return {"rows": rows, "scale": declared, **prints}
+
+
+def combined(fingerprints: Mapping[str, str]) -> str:
+    """Return one fingerprint of several, by name, whatever their order."""
+    return _digest("".join(f"{name} {fingerprints[name]}\n" for name in sorted(fingerprints)).encode()).hex()
+
+
+def _digest_of_entries(entries: AnyArray) -> bytes:
+    """Digest numbers, integers of any width alike, or text, however it is stored."""
+    if entries.dtype.kind in "iu":
+        return _digest(np.ascontiguousarray(entries, dtype=np.int64).data)
+    if entries.dtype.kind == "f":
+        return _digest(np.ascontiguousarray(entries).data)
+    return _digest("\0".join(entries.tolist()).encode())
+
+
+def _digest(content: bytes | memoryview) -> bytes:
+    return hashlib.blake2b(content, digest_size=16).digest()
 
 
 @dataclass(frozen=True, eq=False)
@@ -336,11 +399,24 @@ class Ratings:
         return np.searchsorted(self.users, np.arange(self.n_users + 1, dtype=np.int32)).astype(np.int64, copy=False)
 
     @functools.cached_property
-    def fingerprint(self) -> str:
-        """Hex digest of users, items, values, timestamps and raw ids: equal for equal ratings in any row order."""
-        fingerprint = Fingerprint()
-        fingerprint.add((self.users, self.items, self.values, self.timestamps))
-        return fingerprint.of(self.catalogue, self.time_unit)
+    def rows_fingerprint(self) -> str:
+        """Hex digest of what is scored: the raw ids, values and times of the rows, in whatever order they were read.
+
+        The catalogue around the rows does not enter: unrated users and items, titles, features and the scale.
+        """
+        digest = RowsDigest(self.user_counts > 0, self.item_counts > 0)
+        digest.add((self.users, self.items, self.values, self.timestamps))
+        return digest.of(self.catalogue, self.time_unit)
+
+    @functools.cached_property
+    def fingerprints(self) -> dict[str, str]:
+        """Fingerprints of each part of what a model may learn from; see `data_fingerprints`."""
+        return data_fingerprints(self.rows_fingerprint, self.catalogue, self.scale)
+
+    @property
+    def data_fingerprint(self) -> str:
+        """Hex digest of everything that a model may learn from: rows, catalogue with its features, and scale."""
+        return combined(self.fingerprints)
 
     def take(self, rows: NDArray[np.integer[Any]] | BoolArray) -> Ratings:
         """Return the chosen rows (a mask or distinct row numbers) as ratings over the same catalogue."""
@@ -352,6 +428,20 @@ class Ratings:
             values=self.values[where],
             timestamps=None if self.timestamps is None else self.timestamps[where],
         )
+
+    def over(self, catalogue: Catalogue) -> Ratings:
+        """Return the same rows over another catalogue, which has all their users and items.
+
+        Raises
+        ------
+        DataError
+            If it lacks some.
+        """
+        users = catalogue.user_index(self.catalogue.user_ids)[self.users]
+        items = catalogue.item_index(self.catalogue.item_ids)[self.items]
+        if len(self) and min(users.min(), items.min()) < 0:
+            raise DataError(f"The other catalogue lacks users or items that '{self.name}' has ratings of.")
+        return replace(self, users=users, items=items, catalogue=catalogue)
 
     @classmethod
     def from_columns(
@@ -477,10 +567,15 @@ class Split:
             timestamps=None if times is None else times[order],
         )
 
+    def over(self, catalogue: Catalogue) -> Split:
+        """Return the same parts over another catalogue; see `Ratings.over`."""
+        parts = {name: getattr(self, name).over(catalogue) for name in ("train", "valid", "test")}
+        return replace(self, **parts)
+
     @functools.cached_property
     def fingerprint(self) -> str:
-        """Hex digest of the three parts: runs may be compared when theirs are equal."""
-        parts = "".join(part.fingerprint for part in (self.train, self.valid, self.test))
+        """Hex digest of the rows of the three parts: runs may be compared when theirs are equal."""
+        parts = "".join(part.rows_fingerprint for part in (self.train, self.valid, self.test))
         return hashlib.blake2b(parts.encode(), digest_size=16).hexdigest()
 
 
@@ -702,7 +797,7 @@ class RunInfo:
 
 @dataclass(frozen=True)
 class DataInfo:
-    """A data set as a tracker records it."""
+    """A data set as a tracker records it; `fingerprint` is the `Ratings.data_fingerprint`."""
 
     name: str
     fingerprint: str
@@ -711,7 +806,11 @@ class DataInfo:
 
 
 class TrackedRun(Protocol):
-    """A run that is being recorded."""
+    """A run that is being recorded.
+
+    A method that raises ends no run: MFX calls it again later, as a whole, and at the end of the run says what could
+    not be recorded.
+    """
 
     run_id: str
 
@@ -755,7 +854,7 @@ class Tracker(Protocol):
         ...
 
     def start(self, info: RunInfo) -> TrackedRun:
-        """Open a run.
+        """Open a run; where that fails, MFX calls it again later.
 
         Raises
         ------

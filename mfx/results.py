@@ -161,12 +161,32 @@ def write_config(directory: Path, config: Mapping[str, Any]) -> None:
 
 
 def write_identity(
-    directory: Path, run_id: str, name: str, objective: str, ratings: Ratings, split: Split, notes: Sequence[str]
+    directory: Path,
+    run_id: str | None,
+    name: str,
+    objective: str,
+    ratings: Ratings,
+    split: Split,
+    notes: Sequence[str],
 ) -> None:
-    """Write ``run.json``: which run of the tracker this is, the data and split it stands on, and the run's notes."""
-    facts = {"run_id": run_id, "name": name, "objective": objective, "data": ratings.name}
-    facts |= {"data_fingerprint": ratings.fingerprint, "split_fingerprint": split.fingerprint}
-    write_json(directory / RUN_FILE, facts | {"split_rule": split.rule, "notes": list(notes)})
+    """Write ``run.json``: which run of the tracker this is (None: it has none), its data and split, and its notes."""
+    facts: dict[str, Any] = {"run_id": run_id, "name": name, "objective": objective, "data": ratings.name}
+    facts |= {"split_rule": split.rule, "fingerprints": fingerprints(ratings, split), "notes": list(notes)}
+    write_json(directory / RUN_FILE, facts)
+
+
+def fingerprints(ratings: Ratings, split: Split) -> dict[str, str]:
+    """Return the fingerprints of what a run stands on: ``split``, and those of `Ratings.fingerprints`.
+
+    A split in partitions has a fingerprint of its own kind, ``split in partitions``.
+    """
+    name = "split" if isinstance(split, Split) else "split in partitions"
+    return {name: split.fingerprint, **ratings.fingerprints}
+
+
+def changes(before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """Name the fingerprints that differ, for people; empty where all are equal."""
+    return ", ".join(name for name in {**before, **now} if before.get(name) != now.get(name))
 
 
 def notes_of(folder: Path) -> list[str]:

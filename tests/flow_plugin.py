@@ -50,9 +50,15 @@ class Toy(Component):
         user, item = np.nonzero(rng.random((self.users, 40)) < 0.5)
         values = np.clip(np.round(2 * (3.3 + leaning[user] + appeal[item] + rng.normal(0, 0.4, user.size))) / 2, 0.5, 5)
         times, scale = rng.integers(0, 10**6, user.size), RatingScale(0.5, 5.0)
+        times[0] += self._drift()
         made = Ratings.from_columns(user + 100, item + 1000, values, times, scale=scale, name="toy")
         spoilt = _lots(self.seed, 0, len(made)) >= 0.8 if self.poison else np.zeros(len(made), bool)
         return replace(made, values=np.where(spoilt, made.values * np.float32(1e6), made.values))
+
+    def _drift(self) -> int:
+        """What no setting tells: data that change after so many loads of a process, or that each process has anew."""
+        asked = os.environ.get("MFX_TOY_DRIFT", "")
+        return 10**7 + os.getpid() if asked == "by process" else int(asked.isdecimal() and Toy.loaded > int(asked))
 
 
 def _lots(seed, fold, n):

@@ -2,6 +2,7 @@
 
 import json
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -199,6 +200,20 @@ def test_other_data_are_refused(run, cut_off, toy, monkeypatch):
     real = toy.Toy.load
     monkeypatch.setattr(toy.Toy, "load", lambda self: real(self).take(np.arange(1000)))
     with pytest.raises(DataError, match="data have changed"):
+        run(*MODELS["als"], "resume=true")
+
+
+def test_another_catalogue_is_refused_and_named(run, cut_off, toy, monkeypatch):
+    cut_off(3, *MODELS["als"])
+    real = toy.Toy.load
+
+    def load(self):
+        ratings = real(self)
+        genres = mfx.Features.from_lists([["Drama"]] * ratings.n_items)
+        return replace(ratings, catalogue=replace(ratings.catalogue, item_features={"genres": genres}))
+
+    monkeypatch.setattr(toy.Toy, "load", load)
+    with pytest.raises(DataError, match=r"have changed since the run was cut off \(catalogue.item_features.genres\)"):
         run(*MODELS["als"], "resume=true")
 
 

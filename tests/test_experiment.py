@@ -1,6 +1,4 @@
 import json
-import threading
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -11,9 +9,9 @@ from mfx import compose, experiment, results
 from mfx.analysis.finished_run import open_run
 from mfx.cli import show
 from mfx.errors import DataError, MetricError, ModelError, SplitError, TrackingError
-from mfx.interfaces import Epoch, RunInfo
+from mfx.interfaces import Epoch
 from mfx.models.early_stopping import EarlyStopping
-from mfx.tracking.background import BackgroundRun
+from mfx.tracking import backlog
 
 
 @pytest.fixture
@@ -111,7 +109,7 @@ def test_the_folder_holds_what_was_logged(run, toy):
     assert logged(toy).status == "FINISHED"
     identity = json.loads((result.directory / "run.json").read_text())
     assert (identity["run_id"], identity["name"]) == (result.run_id, "first try")
-    assert identity["split_fingerprint"] == result.split.fingerprint
+    assert identity["fingerprints"]["split"] == result.split.fingerprint
     assert logged(toy).folders[0][1] == [
         "config.yaml",
         "curves.json",
@@ -136,6 +134,9 @@ def test_curves_are_logged_per_epoch(run, toy):
     for name, values in result.curves.items():
         points = [(step, value) for step, logged_name, value in logged(toy).points if logged_name == name]
         assert points[: len(values)] == list(enumerate(values, start=1))
+        rest = [(len(values) + 1, result.metrics[name])] if name in result.metrics else []
+        assert points[len(values) :] == rest, "the final value is a point of its own, after the last epoch"
+    assert {name for _, name, _ in logged(toy).points} == {*result.curves, *result.metrics}
     assert set(result.curves) == {"train/objective", "train/rmse", "valid/rmse"}
 
 
@@ -320,68 +321,106 @@ def test_divergence_is_an_error():
         follow([1.0, float("nan")])
 
 
-@dataclass
-class Failing:
-    where: str
-
-    def start(self, info):
-        if self.where == "start":
-            raise TrackingError("no start")
-        return self
-
-    run_id = "x"
-
-    def log_metrics(self, values, step=0):
-        self.calls = [*getattr(self, "calls", []), "log"]
-        if self.where == "log":
-            raise TrackingError("no log")
-
-    def set_tags(self, tags):
-        self.calls = [*getattr(self, "calls", []), *tags]
-
-    def finish(self, status):
-        self.status = status
+CALLS = ("start", "log_data", "set_tags", "log_metrics", "log_folder", "finish")
 
 
-def info(folder):
-    return RunInfo("e", "n", {}, {}, None, folder)
+@pytest.fixture
+def failing(toy, monkeypatch):
+    """Make a call of the toy tracker fail so many times; returns what was called since, in order."""
+
+    def fail(name, times):
+        owner = toy.ToyTracking if name == "start" else toy.ToyRun
+        real, calls = getattr(owner, name), []
+
+        def refuse(self, *given, **named):
+            calls.append(name)
+            if len(calls) <= times:
+                raise TrackingError(f"no {name}.")
+            return real(self, *given, **named)
+
+        monkeypatch.setattr(owner, name, refuse)
+        return calls
+
+    return fail
 
 
-@pytest.mark.parametrize("where", ["start", "log"])
-def test_what_fails_in_the_background_is_raised(where, tmp_path):
-    tracker = Failing(where)
-    run = BackgroundRun(tracker, info(tmp_path))
-    with pytest.raises(TrackingError, match=f"no {where}"):  # noqa: PT012 - whichever call comes first may raise
-        run.log_metrics({"a": 1.0})
-        run.finish("FINISHED")
-    if where == "log":
-        assert tracker.status == "FAILED"
+@pytest.mark.parametrize("name", CALLS)
+def test_a_tracker_that_fails_for_good_costs_no_number(name, toy, run, failing, tmp_path, caplog):
+    whole = run()
+    failing(name, 10**6)
+    with pytest.raises(TrackingError, match=f"no {name}"):
+        run()
+    (directory,) = set(tmp_path.glob("runs/*/*_toy_model_*")) - {whole.directory}
+    written = json.loads((directory / "metrics.json").read_text())
+    differing = {key for key in whole.metrics if written.get(key) != whole.metrics[key]}
+    assert all(key.startswith(("seconds/", "peak_mb/")) for key in differing)
+    assert (directory / "model" / "arrays.npz").is_file()
+    identity = json.loads((directory / "run.json").read_text())
+    assert (identity["run_id"] is None) == (name == "start")
+    told = [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
+    assert [one for one in told if one.startswith(f"no {name}. The run goes on")] == told[: name != "finish"]
+    assert told[-1] == f"What was made is whole in {directory}; the tracker lacks some of it."
+    if name not in ("start", "finish"):
+        assert logged(toy).status == "FAILED"
+        assert name == "log_metrics" or logged(toy).latest() == written, "everything else is recorded"
 
 
-def test_after_a_failure_only_the_end_is_tried(tmp_path):
-    tracker = Failing("log")
-    opened_ = threading.Event()
-    tracker.start = lambda info: opened_.wait() and tracker
-    run = BackgroundRun(tracker, info(tmp_path))
-    for _ in range(3):
-        run.log_metrics({"a": 1.0})
-    run.set_tags({"late": "yes"})
-    opened_.set()
-    with pytest.raises(TrackingError, match="no log"):
-        run.give_up("the reason", "FAILED")
-    assert tracker.calls == ["log", "error"], "each of them may wait for a store that is locked"
-    assert tracker.status == "FAILED"
+@pytest.mark.parametrize("name", CALLS[:-1])
+def test_a_tracker_that_failed_early_has_everything_in_order_at_the_end(name, toy, run, failing):
+    calls = failing(name, 1)
+    result = run()
+    assert calls.count(name) >= 2
+    assert logged(toy).status == "FINISHED"
+    assert logged(toy).latest() == result.metrics
+    assert [step for step, metric, _ in logged(toy).points if metric == "valid/rmse"] == [
+        *range(1, len(result.curves["valid/rmse"]) + 1),
+        len(result.curves["valid/rmse"]) + 1,
+    ]
+    assert logged(toy).tags["split_rule"] == "toy"
 
 
-def test_a_tracker_that_fails_midway_is_still_closed(toy, tmp_path, monkeypatch):
-    def refuse(self, values, step=0):
-        raise TrackingError("disk full")
+def test_a_store_that_fails_is_left_alone_for_a_while(monkeypatch, caplog):
+    made, fails, now = [], [True], [0.0]
+    monkeypatch.setattr(backlog.time, "monotonic", lambda: now[0])
 
-    monkeypatch.setattr(toy.ToyRun, "log_metrics", refuse)
-    plan = compose.build(compose.compose(toy.choices))
-    with pytest.raises(TrackingError, match="disk full"):
-        experiment.execute(plan, tmp_path)
+    def call(number):
+        def make():
+            made.append(number)
+            if fails[0]:
+                raise TrackingError("it is locked.")
+
+        return make
+
+    log = backlog.Backlog("test", "The run")
+    for number in (1, 2, 3):
+        log.add(call(number))
+    assert log.ask(made.copy) == [1], "a store that is locked makes each call wait"
+    assert [one.getMessage() for one in caplog.records] == [
+        "it is locked. The run goes on, and this is recorded later."
+    ]
+    now[0] += backlog.PAUSE
+    log.add(call(4))
+    assert log.ask(made.copy) == [1, 1]
+    with pytest.raises(TrackingError, match="it is locked"):
+        log.settle()
+    assert made[2:] == [1, 2, 3, 4]
+    fails[0] = False
+    now[0] += backlog.PAUSE
+    log.add(call(5))
+    log.settle()
+    assert made[6:] == [1, 2, 3, 4, 5]
+    ends = []
+    log.close(ends.append)
+    assert ends == [True]
+    assert len(caplog.records) == 1
+
+
+def test_a_run_that_ends_early_says_why_whatever_its_tracker_does(toy, run, failing):
+    failing("set_tags", 2)
+    with pytest.raises(ZeroDivisionError):
+        run("model.raises=true")
     assert logged(toy).status == "FAILED"
+    assert logged(toy).tags["error"] == "ZeroDivisionError: a bug"
 
 
 def test_files_are_replaced_whole(tmp_path):

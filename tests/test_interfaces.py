@@ -25,7 +25,7 @@ def test_row_order_does_not_matter(rows, random):
     first, second = ratings(rows), ratings(shuffled)
     for name in ("users", "items", "values", "timestamps"):
         np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
-    assert first.fingerprint == second.fingerprint
+    assert first.data_fingerprint == second.data_fingerprint
 
 
 @given(ROWS)
@@ -41,8 +41,77 @@ def test_row_pointers_and_counts_agree_with_the_rows(rows):
 
 def test_a_changed_value_changes_the_fingerprint():
     rows = [(1, 1, 4, 0), (2, 1, 3, 0)]
-    assert ratings(rows).fingerprint != ratings([(1, 1, 4, 0), (2, 1, 4, 0)]).fingerprint
-    assert ratings(rows).fingerprint != ratings([(1, 2, 4, 0), (2, 1, 3, 0)]).fingerprint
+    assert ratings(rows).rows_fingerprint != ratings([(1, 1, 4, 0), (2, 1, 4, 0)]).rows_fingerprint
+    assert ratings(rows).rows_fingerprint != ratings([(1, 2, 4, 0), (2, 1, 3, 0)]).rows_fingerprint
+
+
+def test_fully_rated_data_have_the_fingerprint_that_they_always_had():
+    numbered = Ratings.from_columns([3, 3, 7], [10, 20, 20], [1.0, 2.5, 4.0], [5, 6, 7])
+    assert numbered.rows_fingerprint == "7ce0270edd6f90e1afd9bc5d1993706a"
+    named = Ratings.from_columns(["a", "b", "b"], [10, 20, 30], [1.0, 2.5, 4.0])
+    assert named.rows_fingerprint == "1e5baa5b2b066a69b7c11d96b57b4c5f"
+    assert Split(named, named, named, "").fingerprint == "a8cdff90a157bd365e59f053779c0237"
+
+
+GENRES = Features.from_lists([["Drama"], ["Comedy"], []])
+CATALOGUE = Catalogue(
+    np.array([1, 2, 3]),
+    np.array([1, 2, 3]),
+    titles=np.array(["a", "b", "c"]),
+    item_features={"genres": GENRES},
+    user_features={"age": Features.from_lists([["18"], ["25"], []])},
+)
+AROUND = {
+    "catalogue.item_features.genres": {"item_features": {"genres": Features.from_lists([["Drama"], ["Drama"], []])}},
+    "catalogue.item_features.tags": {"item_features": {"genres": GENRES, "tags": GENRES}},
+    "catalogue.user_features.age": {"user_features": {}},
+    "catalogue.titles": {"titles": np.array(["a", "b", "d"])},
+}
+
+
+@pytest.mark.parametrize("part", AROUND)
+def test_what_a_model_may_learn_from_is_in_the_fingerprint_of_data_and_not_in_that_of_rows(part):
+    rows = [(1, 1, 4, 0), (2, 2, 3, 0), (2, 3, 3, 0)]
+    made = ratings(rows, catalogue=CATALOGUE)
+    other = ratings(rows, catalogue=dataclasses.replace(CATALOGUE, **AROUND[part]))
+    assert {
+        k for k in {**made.fingerprints, **other.fingerprints} if made.fingerprints.get(k) != other.fingerprints.get(k)
+    } == {part}
+    assert made.data_fingerprint != other.data_fingerprint
+    assert made.rows_fingerprint == other.rows_fingerprint
+
+
+def test_weights_and_the_scale_are_in_the_fingerprint_of_data():
+    rows = [(1, 1, 4, 0), (2, 2, 3, 0), (2, 3, 3, 0)]
+    weights = [dataclasses.replace(GENRES, weights=np.array([1, w], np.float32)) for w in (1, 2)]
+    weighted = [dataclasses.replace(CATALOGUE, item_features={"genres": one}) for one in weights]
+    assert len({ratings(rows, catalogue=one).data_fingerprint for one in weighted}) == 2
+    scaled = [ratings(rows, scale=RatingScale(0.5, high)) for high in (5.0, 10.0)]
+    assert scaled[0].rows_fingerprint == scaled[1].rows_fingerprint
+    assert scaled[0].data_fingerprint != scaled[1].data_fingerprint
+
+
+@given(ROWS, st.sets(st.integers(-3, 9)), st.sets(st.integers(-3, 9)))
+def test_rows_are_the_same_in_every_catalogue_and_for_every_width_of_ids(rows, users, items):
+    made = ratings(rows)
+    more = [
+        np.union1d(ids, np.array(list(extra), np.int64))
+        for ids, extra in zip((made.catalogue.user_ids, made.catalogue.item_ids), (users, items), strict=True)
+    ]
+    around = made.over(Catalogue(more[0].astype(np.int16), more[1]))
+    assert around.rows_fingerprint == made.rows_fingerprint
+    assert around.over(made.catalogue).data_fingerprint == made.data_fingerprint
+    for name, index in (("user_ids", "users"), ("item_ids", "items")):
+        np.testing.assert_array_equal(*(getattr(one.catalogue, name)[getattr(one, index)] for one in (made, around)))
+    grown = any(
+        one.size > ids.size for one, ids in zip(more, (made.catalogue.user_ids, made.catalogue.item_ids), strict=True)
+    )
+    assert (around.data_fingerprint != made.data_fingerprint) == grown
+
+
+def test_rows_do_not_fit_over_a_catalogue_that_lacks_their_items():
+    with pytest.raises(DataError, match="lacks users or items"):
+        ratings([(1, 9, 4, 0)]).over(CATALOGUE)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +182,7 @@ def test_ids_of_any_type_are_int64_or_text_and_are_found_again(column, ids):
     assert made.catalogue.user_ids.dtype == (np.int64 if ids[0] == 3 else object)
     assert {type(raw) for raw in made.catalogue.user_ids.tolist()} == {type(ids[0])}
     assert made.catalogue.user_index(column(ids)).tolist() == plain.catalogue.user_index(ids).tolist()
-    assert made.fingerprint == plain.fingerprint
+    assert made.rows_fingerprint == plain.rows_fingerprint
 
 
 @pytest.mark.parametrize(
@@ -201,7 +270,7 @@ def test_train_and_valid_together_are_in_canonical_order(repeats):
     rows = np.random.default_rng(0).permutation(len(whole))
     split = Split(part(rows % 3 == 0), part(rows % 3 == 1), part(rows % 3 == 2), rule="by thirds")
     both = part(rows % 3 != 2)
-    assert split.train_and_valid.fingerprint == both.fingerprint
+    assert split.train_and_valid.rows_fingerprint == both.rows_fingerprint
     assert split.fingerprint != Split(split.valid, split.train, split.test, rule="by thirds").fingerprint
 
 

@@ -9,12 +9,13 @@ from typing import Any
 from mfx.analysis.finished_run import FinishedRun, RunError
 from mfx.analysis.paired import Difference, Draws, PerUser, differences
 from mfx.analysis.protocol import notes, one_model, protocol
-from mfx.analysis.same_split import flat, label, one_protocol, one_split
+from mfx.analysis.same_split import catalogue_notes, flat, label, one_protocol, one_split, same_ids
 from mfx.analysis.scores import Scores, score
 from mfx.analysis.slices import Slice, slices
 from mfx.compose.varying import varying
 from mfx.errors import MetricError
 from mfx.interfaces import Metric, Split
+from mfx.metrics.evaluation import EvaluationSettings
 from mfx.metrics.names import create_metrics, full_name, under_protocol
 
 
@@ -122,7 +123,7 @@ class Comparison:
         return {
             "runs": runs,
             "against": self.against,
-            "split_fingerprint": self.runs[0].identity.get("split_fingerprint"),
+            "split_fingerprint": self.runs[0].split_fingerprint,
             "tests": [_plain(one) for one in self.tests],
             "slices": self.slices,
             "slice_tests": [_plain(one) for one in self.slice_tests],
@@ -164,7 +165,7 @@ def compare(runs: Sequence[FinishedRun], metrics: Sequence[str] | None = None, s
     history, test = split.train_and_valid, split.test
     cuts = slices(history, test)
     settings = runs[0].plan().evaluation
-    scores = [score(run.model, history, test, made, settings, cuts, main) for run in runs]
+    scores = [_scored(run, split, made, settings, cuts, main) for run in runs]
     shared = [name for name in made if name in scores[0].values and any(name in one.values for one in scores[1:])]
     if not shared:
         reasons = "; ".join(f"{k}: {v}" for one in scores for k, v in one.skipped.items())
@@ -188,10 +189,25 @@ def compare(runs: Sequence[FinishedRun], metrics: Sequence[str] | None = None, s
         slice_tests=slice_tests,
         slices={one.name: _about(one, split) for one in cuts},
         protocol=protocol(runs, models, split, len(tests), len(slice_tests), seed),
-        notes=notes(runs, labels, scores),
+        notes=[*notes(runs, labels, scores), *catalogue_notes(labels, [run.model.catalogue_ for run in runs])],
         caption=f"{test.name}, {runs[0].config['split']['name']} split, {len(test):,} ratings of test.",
         seed=seed,
     )
+
+
+def _scored(
+    run: FinishedRun,
+    split: Split,
+    metrics: Mapping[str, Metric],
+    settings: EvaluationSettings,
+    cuts: Sequence[Slice],
+    main: Sequence[str],
+) -> Scores:
+    """Score the model of a run on test, over its own catalogue: there its indices mean users and items."""
+    catalogue, own = split.test.catalogue, run.model.catalogue_
+    if not same_ids(catalogue, own):
+        split, cuts = split.over(own), [cut.over(catalogue, own) for cut in cuts]
+    return score(run.model, split.train_and_valid, split.test, metrics, settings, cuts, main)
 
 
 def _metrics(runs: Sequence[FinishedRun], wanted: Sequence[str] | None) -> dict[str, Metric]:

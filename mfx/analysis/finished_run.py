@@ -15,6 +15,7 @@ from mfx.models.base import Recommender
 from mfx.split.checks import divide
 
 RUNS = Path("runs")
+AGAIN = "Run the experiment again."
 
 
 class RunError(MFXError):
@@ -45,9 +46,9 @@ class FinishedRun:
         try:
             plain = OmegaConf.to_container(OmegaConf.load(path))
         except Exception as error:  # yaml and OmegaConf raise many types
-            raise RunError(f"{path} cannot be read: {_one_line(error)}", "Run the experiment again.") from error
+            raise RunError(f"{path} cannot be read: {_one_line(error)}", AGAIN) from error
         if not isinstance(plain, dict):
-            raise RunError(f"{path} holds no settings.", "Run the experiment again.")
+            raise RunError(f"{path} holds no settings.", AGAIN)
         return {str(key): value for key, value in plain.items()}
 
     @functools.cached_property
@@ -57,15 +58,31 @@ class FinishedRun:
 
     @functools.cached_property
     def identity(self) -> dict[str, str]:
-        """Id in the tracker, name, objective, data and split (see `mfx.results.write_identity`); empty for old runs."""
-        path = self.folder / results.RUN_FILE
-        found = _json(path) if path.is_file() else {}
-        return {key: value for key, value in found.items() if isinstance(value, str)}
+        """Id in the tracker, name, objective, data, rule of the split (`mfx.results.write_identity`); may be empty."""
+        return {key: value for key, value in self._run_file.items() if isinstance(value, str)}
+
+    @functools.cached_property
+    def fingerprints(self) -> dict[str, str]:
+        """Those of split and data (`mfx.results.fingerprints`); empty for runs that did not write them down."""
+        written = self._run_file.get("fingerprints", {})
+        if not isinstance(written, dict):
+            raise RunError(f"{self.folder / results.RUN_FILE} cannot be read: fingerprints is no object.", AGAIN)
+        return {key: str(value) for key, value in written.items()}
 
     @property
     def notes(self) -> list[str]:
         """What a reader of the numbers has to know, a line each; see `mfx.results.Result`."""
         return results.notes_of(self.folder)
+
+    @property
+    def split_fingerprint(self) -> str | None:
+        """That of its split, whole or in partitions; None if it was not written down."""
+        return self.fingerprints.get("split") or self.fingerprints.get("split in partitions")
+
+    @functools.cached_property
+    def _run_file(self) -> dict[str, Any]:
+        path = self.folder / results.RUN_FILE
+        return _json(path) if path.is_file() else {}
 
     @property
     def run_id(self) -> str | None:
@@ -129,7 +146,7 @@ class FinishedRun:
 
     @functools.cached_property
     def split(self) -> Split:
-        """Its ratings, read and divided again: the very parts of the run.
+        """Its ratings, read and divided again: the very parts of the run, over the catalogue of its model.
 
         Raises
         ------
@@ -139,14 +156,18 @@ class FinishedRun:
             If the data cannot be read.
         """
         plan = self.plan()
-        split = divide(plan.splitter, plan.dataset.load())
-        known = self.identity.get("split_fingerprint")
-        if known is not None and known != split.fingerprint:
+        ratings = plan.dataset.load()
+        split = divide(plan.splitter, ratings)
+        if not self.fingerprints:
+            return split
+        now = results.fingerprints(ratings, split)
+        if now["split"] != self.split_fingerprint:
             raise DataError(
                 f"The data of run {self.shown} have changed: its split is not what it was.",
                 "Run the experiment again on the present data.",
             )
-        return split
+        # Rows are what is scored. Where items or their features were added since, the model still has the old ones.
+        return split.over(self.model.catalogue_) if results.changes(self.fingerprints, now) else split
 
     @property
     def fitted_on(self) -> Ratings:
@@ -198,7 +219,7 @@ def _json(path: Path) -> dict[str, Any]:
             return found
         raise ValueError("it is no object")
     except (OSError, ValueError) as error:
-        raise RunError(f"{path} cannot be read: {_one_line(error)}", "Run the experiment again.") from error
+        raise RunError(f"{path} cannot be read: {_one_line(error)}", AGAIN) from error
 
 
 def _one_line(error: Exception) -> str:

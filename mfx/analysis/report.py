@@ -15,6 +15,7 @@ from mfx.analysis.page import Page, Picture, Section, Table, write
 from mfx.analysis.report_study import study_sections
 from mfx.analysis.same_split import label
 from mfx.analysis.side_by_side import numbers
+from mfx.interfaces import combined
 
 FOLDER = "reports"
 PARTS = ("train", "valid", "test")
@@ -64,7 +65,7 @@ def _groups(runs: Sequence[FinishedRun]) -> list[list[FinishedRun]]:
     """Put runs on the same split together, in the order given."""
     found: dict[str, list[FinishedRun]] = {}
     for run in runs:
-        fingerprint = run.identity.get("split_fingerprint") or run.split.fingerprint
+        fingerprint = run.split_fingerprint or run.split.fingerprint
         found.setdefault(fingerprint, []).append(run)
     return list(found.values())
 
@@ -121,8 +122,10 @@ def _data(run: FinishedRun, where: str) -> Section:
         if key.startswith("test_")
     ]
     rule = run.identity.get("split_rule", "")
-    source = {key: value for key, value in run.identity.items() if key.endswith("fingerprint")}
-    prose = [f"Split: {rule}." if rule else "", *(f"{key.replace('_', ' ')}: {value}" for key, value in source.items())]
+    prose = [f"Split: {rule}." if rule else ""]
+    if run.fingerprints:
+        data = {name: text for name, text in run.fingerprints.items() if not name.startswith("split")}
+        prose += [f"split fingerprint: {run.split_fingerprint}", f"data fingerprint: {combined(data)}"]
     prose += run.notes
     return Section(
         f"Data and split: {where}",

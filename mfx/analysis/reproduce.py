@@ -25,7 +25,7 @@ class Input:
     Attributes
     ----------
     name : str
-        data, split, code, versions, threads, machine or git.
+        data, catalogue, split, code, versions, threads, machine or git.
     changes : dict of str to (str, str)
         What of it changed: as logged, and now. Empty where nothing did.
     logged : bool
@@ -145,7 +145,13 @@ def _inputs(run: FinishedRun, again: FinishedRun) -> list[Input]:
         "machine": ["cpu", "platform"],
         "git": ["git_commit", "git_dirty", "mfx_git_commit", "mfx_git_dirty"],
     }
-    found = [_compared(kind, [f"{kind}_fingerprint"], run.identity, again.identity) for kind in ("data", "split")]
+    prints = {**run.fingerprints, **again.fingerprints}
+    stands_on = {
+        "data": ["rows", "scale"],
+        "catalogue": [name for name in prints if name.startswith("catalogue.")],
+        "split": [name for name in prints if name.startswith("split")],
+    }
+    found = [_compared(kind, names, run.fingerprints, again.fingerprints) for kind, names in stands_on.items()]
     return found + [_compared(kind, names, before, now) for kind, names in kinds.items()]
 
 
@@ -159,7 +165,7 @@ def _compared(kind: str, names: list[str], before: Mapping[str, str], now: Mappi
 
 
 def _short(name: str) -> str:
-    return name.removeprefix("version.").removeprefix("code.").removesuffix("_fingerprint")
+    return name.removeprefix("version.").removeprefix("code.").removeprefix("catalogue.")
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+import numpy as np
+
 from mfx import compose
 from mfx.analysis.finished_run import FinishedRun, RunError
 from mfx.compose.varying import varying
-from mfx.interfaces import Split
+from mfx.interfaces import Catalogue, Split
 
 APART = ("dataset", "split")
 """Groups of settings that decide what runs are scored on."""
@@ -51,7 +53,7 @@ def one_split(runs: Sequence[FinishedRun]) -> Split:
         If the data of a run changed since.
     """
     first = runs[0]
-    known = [run.identity.get("split_fingerprint") for run in runs]
+    known = [run.split_fingerprint for run in runs]
     for run, fingerprint in zip(runs[1:], known[1:], strict=True):
         if None not in (fingerprint, known[0]) and fingerprint != known[0]:
             raise _refused(first, run)
@@ -60,6 +62,23 @@ def one_split(runs: Sequence[FinishedRun]) -> Split:
         if fingerprint is None and run.split.fingerprint != split.fingerprint:
             raise _refused(first, run)
     return split
+
+
+def same_ids(one: Catalogue, other: Catalogue) -> bool:
+    """Whether an index means the same user or item in two catalogues."""
+    pairs = (one.user_ids, other.user_ids), (one.item_ids, other.item_ids)
+    return all(np.array_equal(ids, others) for ids, others in pairs)
+
+
+def catalogue_notes(labels: Sequence[str], catalogues: Sequence[Catalogue]) -> list[str]:
+    """Say which runs chose their lists from other items than the first, as their catalogues differ."""
+    first = catalogues[0]
+    return [
+        f"The catalogue of {name} has {one.n_items:,} items, that of {labels[0]} {first.n_items:,}: their lists are "
+        "chosen from different items."
+        for name, one in zip(labels, catalogues, strict=True)
+        if not np.array_equal(one.item_ids, first.item_ids)
+    ]
 
 
 def one_protocol(runs: Sequence[FinishedRun]) -> None:

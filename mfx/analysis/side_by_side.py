@@ -71,7 +71,7 @@ def markdown(table: Table) -> str:
 
 def figures(runs: Sequence[FinishedRun], labels: Sequence[str]) -> dict[str, Figure]:
     """Draw what runs on one split can show together, by stem of the file; nothing for others."""
-    fingerprints = {run.identity.get("split_fingerprint") for run in runs}
+    fingerprints = {run.split_fingerprint for run in runs}
     if len(runs) < 2 or len(fingerprints) > 1 or None in fingerprints:
         return {}
     found = {"gap": gap(runs, labels, about(runs[0]))}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mfx.interfaces import BoolArray, PointerArray, Ratings
+from mfx.interfaces import BoolArray, Catalogue, IndexArray, PointerArray, Ratings
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +34,17 @@ class Slice:
             return self.items[part.items]
         assert self.users is not None
         return self.users[part.users]
+
+    def over(self, catalogue: Catalogue, other: Catalogue) -> Slice:
+        """Return the slice of a catalogue over another one; users and items that only the other one has are outside."""
+        if self.items is not None:
+            return replace(self, items=_marked(self.items, catalogue.item_index(other.item_ids)))
+        assert self.users is not None
+        return replace(self, users=_marked(self.users, catalogue.user_index(other.user_ids)))
+
+
+def _marked(marks: BoolArray, places: IndexArray) -> BoolArray:
+    return (places >= 0) & marks[places]
 
 
 def slices(history: Ratings, held_out: Ratings) -> list[Slice]:

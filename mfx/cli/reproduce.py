@@ -15,8 +15,9 @@ HELP = """\
 mfx reproduce RUN [path=DATA] [--json]
 
 Makes a finished run again from its settings and seed, untracked, and says whether every number (metrics and those of
-each epoch) agrees to the last digit. Then it says what the numbers depend on and what of it changed since: data, split,
-code, versions, threads, machine, git. The exit status is 0 where all numbers agree and 1 where any does not.
+each epoch) agrees to the last digit. Then it says what the numbers depend on and what of it changed since: data,
+catalogue (ids, titles, features), split, code, versions, threads, machine, git. The exit status is 0 where all numbers
+agree and 1 where any does not.
 
 RUN as in mfx recommend --help: last, a run's folder (also one that was copied here), its id in MLflow, its name.
 path= says where the data are on this machine.

@@ -127,6 +127,8 @@ def task(config: Any) -> float | None:
 def _job(config: Any, directory: Path, overrides: list[str]) -> float | None:
     """One run of a sweep: its failure is told at once, and kept in its folder for the end."""
     began = time.perf_counter()
+    for left in (results.METRICS_FILE, sweep.FAILURE_FILE):
+        (directory / left).unlink(missing_ok=True)  # of an earlier run in the same folder (hydra.sweep.dir)
     if not sweep.is_named(overrides):
         config.run_name = sweep.name_of(directory, overrides, compose.label(config))
     try:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 
-from mfx import compose, registry, results
+from mfx import compose, registry, results, same_inputs
 from mfx.compose.nodes import GROUPS
 from mfx.compose.varying import varying
 from mfx.errors import MFXError, mask
@@ -110,11 +110,11 @@ def name_of(directory: Path, overrides: Sequence[str], label: str) -> str | None
 
 
 def _parent(directory: Path) -> dict[str, Any] | None:
-    for folder in directory.parents:
-        if (folder / results.PARENT_FILE).is_file():
-            found: dict[str, Any] = json.loads((folder / results.PARENT_FILE).read_text(encoding="utf-8"))
-            return found
-    return None
+    folder = same_inputs.folder_of(directory)
+    if folder is None:
+        return None
+    found: dict[str, Any] = json.loads((folder / results.PARENT_FILE).read_text(encoding="utf-8"))
+    return found
 
 
 def note_failure(directory: Path, overrides: Sequence[str], error: Exception) -> None:

@@ -41,8 +41,8 @@ class Parts:
         None of the ratings, with the catalogue and the scale of all.
     n_ratings : int
         How many ratings there are.
-    fingerprint : str
-        That of all ratings.
+    rows_fingerprint : str
+        That of all ratings (`Ratings.rows_fingerprint`).
     dropped : dict of str to int
         Rows of the source that were left out when the parts were written, by reason.
     """
@@ -52,7 +52,7 @@ class Parts:
     digests: list[str]
     empty: Ratings
     n_ratings: int
-    fingerprint: str
+    rows_fingerprint: str
     dropped: dict[str, int]
 
     def __len__(self) -> int:
@@ -74,15 +74,15 @@ class Parts:
         if len(set(timed)) > 1:
             raise DataError(f"{self.folder}: some parts have timestamps and others have none.", AGAIN)
 
-    def check_all(self, n_ratings: int, fingerprint: str) -> None:
+    def check_all(self, n_ratings: int, rows_fingerprint: str) -> None:
         """Refuse all parts together if they are not the ratings that were written.
 
         Raises
         ------
         DataError
-            If number or fingerprint are others.
+            If their number or their fingerprint is another one.
         """
-        if (n_ratings, fingerprint) != (self.n_ratings, self.fingerprint):
+        if (n_ratings, rows_fingerprint) != (self.n_ratings, self.rows_fingerprint):
             raise DataError(f"{self.folder} does not hold the ratings that its {MANIFEST} tells of.", AGAIN)
 
 
@@ -140,7 +140,7 @@ class Partitioned(Component):
         except (OSError, ValueError, KeyError, TypeError, DamagedFile) as error:
             raise DataError(f"{folder} is damaged: {error}.", AGAIN) from error
         bounds, digests, ratings, fingerprint, dropped = (
-            manifest.get(name) for name in ("bounds", "digests", "ratings", "fingerprint", "dropped")
+            manifest.get(name) for name in ("bounds", "digests", "ratings", "rows_fingerprint", "dropped")
         )
         typed = _are(int, bounds) and _are(str, digests) and _are(int, [ratings]) and _are(str, [fingerprint])
         if not typed or not isinstance(dropped, dict) or not _are(int, list(dropped.values())):
@@ -169,7 +169,7 @@ class Partitioned(Component):
         empty = parts.empty
         stamps = np.concatenate(times) if times else None
         ratings = replace(empty, users=users, items=items, values=values, timestamps=stamps)
-        parts.check_all(len(ratings), ratings.fingerprint)
+        parts.check_all(len(ratings), ratings.rows_fingerprint)
         return ratings
 
     def describe(self) -> dict[str, str]:

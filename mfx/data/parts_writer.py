@@ -20,7 +20,7 @@ from mfx.data.partitioned import CATALOGUE, COLUMNS, FORMAT, MANIFEST, Parts, di
 from mfx.data.store import write_columns
 from mfx.errors import DataError
 from mfx.files import write_text
-from mfx.interfaces import AnyArray, Fingerprint, PartColumns, PointerArray, Ratings
+from mfx.interfaces import AnyArray, BoolArray, PartColumns, PointerArray, Ratings, RowsDigest
 
 
 class PartsWriter:
@@ -44,11 +44,11 @@ class PartsWriter:
         self._draft = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
         self.scratch = self._draft / "scratch"
         """A folder for what is needed meanwhile."""
-        self._begin()
 
-    def _begin(self) -> None:
+    def begin(self, rated_users: BoolArray, rated_items: BoolArray) -> None:
+        """Begin with the first part of ratings; these users and items have some, all parts together."""
         self._digests: list[str] = []
-        self._fingerprint = Fingerprint()
+        self._rows = RowsDigest(rated_users, rated_items)
         self._n_ratings = 0
 
     def __enter__(self) -> PartsWriter:
@@ -90,7 +90,7 @@ class PartsWriter:
         with self.writable():
             pq.write_table(pa.table(held), self._draft / part_name(len(self._digests)), compression="zstd")
         self._digests.append(digest_of(columns))
-        self._fingerprint.add(columns)
+        self._rows.add(columns)
         self._n_ratings += columns[0].size
 
     def cut_again(self, bounds: AnyArray, n_items: int, sizes: PointerArray) -> None:
@@ -100,7 +100,7 @@ class PartsWriter:
             aside.mkdir()
             for number in range(len(digests)):
                 (self._draft / part_name(number)).rename(aside / part_name(number))
-        self._begin()
+        self.begin(*self._rows.rated)
         old = (
             read_part(aside, number, digest, range(*bounds[number : number + 2]), n_items)
             for number, digest in enumerate(digests)
@@ -124,19 +124,19 @@ class PartsWriter:
         expected : Parts, optional
             Where the ratings come from, if they are to be those.
         """
-        fingerprint = self._fingerprint.of(empty.catalogue, empty.time_unit)
+        rows_fingerprint = self._rows.of(empty.catalogue, empty.time_unit)
         if expected is not None:
-            expected.check_all(self._n_ratings, fingerprint)
+            expected.check_all(self._n_ratings, rows_fingerprint)
         columns, meta = pack(empty)
         manifest: dict[str, Any] = {"format": FORMAT, "name": empty.name, "ratings": self._n_ratings}
-        manifest |= {"bounds": bounds.tolist(), "digests": self._digests, "fingerprint": fingerprint}
+        manifest |= {"bounds": bounds.tolist(), "digests": self._digests, "rows_fingerprint": rows_fingerprint}
         manifest["dropped"] = dict(sorted(dropped.items()))
         with self.writable():
             write_columns(self._draft / CATALOGUE, columns, meta)
             write_text(self._draft / MANIFEST, json.dumps(manifest) + "\n")
             shutil.rmtree(self.scratch)
             os.rename(self._draft, self._folder)  # noqa: PTH104 - Path.rename would move it into a folder that has appeared
-        return Parts(self._folder, bounds, self._digests, empty, self._n_ratings, fingerprint, manifest["dropped"])
+        return Parts(self._folder, bounds, self._digests, empty, self._n_ratings, rows_fingerprint, manifest["dropped"])
 
 
 def part_bounds(indptr: PointerArray, n_parts: int) -> PointerArray:
@@ -208,6 +208,7 @@ def partition(ratings: Ratings, folder: Path, n_parts: int, dropped: Mapping[str
     bounds = part_bounds(ratings.user_indptr, n_parts)
     columns = ratings.users, ratings.items, ratings.values, ratings.timestamps
     with PartsWriter(folder) as writer:
+        writer.begin(ratings.user_counts > 0, ratings.item_counts > 0)
         for a, b in itertools.pairwise(ratings.user_indptr[bounds].tolist()):
             writer.add(_rows(columns, slice(a, b)))
         return writer.finish(ratings.take(np.zeros(0, dtype=np.int64)), bounds, dropped)

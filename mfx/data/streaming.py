@@ -24,7 +24,7 @@ from mfx.data.pieces import InPieces, Kind, narrowed
 from mfx.data.raw import Origin, RawRatings, in_common_unit
 from mfx.data.scratch import Divided, PieceFile
 from mfx.errors import DataError
-from mfx.interfaces import AnyArray, Dataset, PointerArray, Ratings
+from mfx.interfaces import AnyArray, BoolArray, Dataset, PointerArray, Ratings
 from mfx.timestamps import TimeUnit, coarsened, finest
 
 _RECORD = (("user", "<i4"), ("item", "<i4"), ("rating", "<f4"), ("line", "<i8"), ("timestamp", "<i8"))
@@ -70,16 +70,19 @@ def _from_parts(parts: Parts, writer: PartsWriter, n_parts: int, on_step: OnStep
     from mfx.data.ordering import in_order
 
     counts, timed = np.zeros(parts.empty.n_users, np.int64), []
+    rated_items = np.zeros(parts.empty.n_items, np.bool_)
     for number in range(len(parts)):
         on_step("counting part", number + 1, len(parts))
         users, items, _, times = parts.read(number)
         if not in_order(users, items):
             raise DataError(f"{parts.folder / part_name(number)} is not the file that was written.", AGAIN)
         counts += np.bincount(users, minlength=counts.size)
+        rated_items[items] = True
         timed.append(times is not None)
     parts.check_timed(timed)
     indptr = _indptr(counts)
     bounds = part_bounds(indptr, n_parts)
+    writer.begin(counts > 0, rated_items)
     old = (parts.read(number) for number in range(len(parts)))
     for number, columns in enumerate(cut(old, np.diff(indptr[bounds])), 1):
         on_step("writing part", number, bounds.size - 1)
@@ -95,8 +98,10 @@ def _from_pieces(dataset: InPieces, writer: PartsWriter, n_parts: int, on_step: 
         raise DataError(f"{origin.where} holds no ratings.", "Check that it is the source you meant.")
     users = spill.users.index(ids_of_facts(origin.users, spill.users.example, "user"))
     items = spill.items.index(ids_of_facts(origin.items, spill.items.example, "item"))
-    bounds = part_bounds(_indptr(spill.counts(users)), n_parts)
-    divided = _divide(spill, (users, items), bounds, origin.where, on_step)
+    counts = spill.counts(users)
+    bounds = part_bounds(_indptr(counts), n_parts)
+    divided, rated_items = _divide(spill, (users, items), bounds, origin.where, on_step)
+    writer.begin(counts > 0, rated_items)
     ids = users.known, items.known
     written = _write(divided, ids, bounds, (origin, spill.unit), writer, on_step)
     if written.repeats.extra:
@@ -164,15 +169,22 @@ class _Spill:
         return counts
 
 
-def _divide(spill: _Spill, ids: tuple[Index, Index], bounds: PointerArray, where: str, on_step: OnStep) -> Divided:
-    """Write each row, with indices for ids and times in one unit, to the file of its part; remove that of pieces."""
+def _divide(
+    spill: _Spill, ids: tuple[Index, Index], bounds: PointerArray, where: str, on_step: OnStep
+) -> tuple[Divided, BoolArray]:
+    """Write each row, with indices for ids and times in one unit, to the file of its part; remove that of pieces.
+
+    Returns the files, and which items have ratings.
+    """
     users, items = ids
+    rated_items = np.zeros(items.known.size, np.bool_)
     record = np.dtype([(name, dtype) for name, dtype in _RECORD if spill.timed or name != "timestamp"])
     divided = Divided(spill.writer.scratch, record, bounds.size - 1)
     for number, (user, item, values, lines, *times) in enumerate(spill.file.read(), 1):
         on_step("dividing ratings among parts", number, len(spill.file))
         records = np.empty(values.size, record)
         records["user"], records["item"] = users.of(user), items.of(item)
+        rated_items[records["item"]] = True
         records["rating"], records["line"] = values, lines
         if times:
             own = times[0].astype(np.int64, copy=False), spill.time_units[number - 1]
@@ -180,7 +192,7 @@ def _divide(spill: _Spill, ids: tuple[Index, Index], bounds: PointerArray, where
         with spill.writer.writable():
             divided.add(records, np.searchsorted(bounds, records["user"], side="right") - 1)
     spill.file.clear()
-    return divided
+    return divided, rated_items
 
 
 @dataclass

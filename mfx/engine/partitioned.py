@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mfx.engine.parts import Frame, Summary
-from mfx.interfaces import Catalogue, PointerArray, RatingScale
+from mfx.interfaces import Catalogue, PointerArray, RatingScale, combined, data_fingerprints, rows_fingerprint
 from mfx.timestamps import TimeUnit
 
 
@@ -33,8 +34,8 @@ class PartitionedRatings:
         Sum of all ratings.
     extremes : RatingScale
         Lowest and highest of all ratings.
-    fingerprint : str
-        Hex digest of the parts.
+    rows_fingerprint : str
+        Hex digest of the rows: of equal rows, in equal parts.
     newest : int or None
         Latest timestamp, in `time_unit`.
     timed : bool
@@ -50,7 +51,7 @@ class PartitionedRatings:
     item_counts: PointerArray
     total: float
     extremes: RatingScale
-    fingerprint: str
+    rows_fingerprint: str
     newest: int | None
     timed: bool
     time_unit: TimeUnit
@@ -67,7 +68,15 @@ class PartitionedRatings:
         time_unit: TimeUnit,
     ) -> PartitionedRatings:
         """Add up what is known of the parts."""
-        digests = "".join(one.digest for one in summaries) + ("" if time_unit == "s" else time_unit)
+        prints = [
+            rows_fingerprint(
+                one.columns,
+                catalogue.user_ids[start:stop][one.user_counts > 0],
+                catalogue.item_ids[one.item_counts > 0],
+                time_unit,
+            )
+            for one, (start, stop) in zip(summaries, itertools.pairwise(bounds.tolist()), strict=True)
+        ]
         times = [one.newest for one in summaries if one.newest is not None]
         return cls(
             parts=list(parts),
@@ -79,7 +88,7 @@ class PartitionedRatings:
             item_counts=np.sum([one.item_counts for one in summaries], axis=0, dtype=np.int64),
             total=float(sum(one.total for one in summaries)),
             extremes=RatingScale(min(one.lowest for one in summaries), max(one.highest for one in summaries)),
-            fingerprint=hashlib.blake2b(digests.encode(), digest_size=16).hexdigest(),
+            rows_fingerprint=hashlib.blake2b("".join(prints).encode(), digest_size=16).hexdigest(),
             newest=max(times, default=None),
             timed=all(one.timed for one in summaries),
             time_unit=time_unit,
@@ -114,6 +123,16 @@ class PartitionedRatings:
     def user_indptr(self) -> PointerArray:
         """Row pointers of users, as if all rows were in one place."""
         return np.concatenate([np.zeros(1, np.int64), np.cumsum(self.user_counts, dtype=np.int64)])
+
+    @functools.cached_property
+    def fingerprints(self) -> dict[str, str]:
+        """Fingerprints of each part of what a model may learn from."""
+        return data_fingerprints(self.rows_fingerprint, self.catalogue, self.scale)
+
+    @property
+    def data_fingerprint(self) -> str:
+        """Hex digest of everything that a model may learn from."""
+        return combined(self.fingerprints)
 
     @property
     def frame(self) -> Frame:
@@ -155,22 +174,25 @@ class PartitionedSplit:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """Hex digest of the three: of equal data, split alike, and in the same parts."""
-        parts = "".join(part.fingerprint for part in (self.train, self.valid, self.test))
+        """Hex digest of the rows of the three: of equal rows, split alike, and in the same parts."""
+        parts = "".join(part.rows_fingerprint for part in (self.train, self.valid, self.test))
         return hashlib.blake2b(f"parts {parts}".encode(), digest_size=16).hexdigest()
 
 
 def merged(first: PartitionedRatings, second: PartitionedRatings, parts: Sequence[Any]) -> PartitionedRatings:
     """Add up what is known of two, whose rows were merged part by part."""
     times = [one.newest for one in (first, second) if one.newest is not None]
-    both = hashlib.blake2b(f"{first.fingerprint}{second.fingerprint}".encode(), digest_size=16)
+    both = hashlib.blake2b(f"{first.rows_fingerprint}{second.rows_fingerprint}".encode(), digest_size=16)
     return replace(
         first,
         parts=list(parts),
         user_counts=first.user_counts + second.user_counts,
         item_counts=first.item_counts + second.item_counts,
         total=first.total + second.total,
-        fingerprint=both.hexdigest(),
+        extremes=RatingScale(
+            min(first.extremes.low, second.extremes.low), max(first.extremes.high, second.extremes.high)
+        ),
+        rows_fingerprint=both.hexdigest(),
         newest=max(times, default=None),
     )
 

@@ -14,7 +14,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from mfx.data.partitioned import digest_of
 from mfx.engine.worker import writable
 from mfx.interfaces import (
     AnyArray,
@@ -26,6 +25,7 @@ from mfx.interfaces import (
     PointerArray,
     Ratings,
     RatingScale,
+    RowsDigest,
     Split,
 )
 from mfx.metrics.settings import EvaluationSettings
@@ -94,8 +94,8 @@ class Summary:
         Sum of the ratings.
     lowest, highest : float
         Extremes of the ratings; infinite and minus infinite without any.
-    digest : str
-        Hash of the columns.
+    columns : bytes
+        Digests of its columns, as of `RowsDigest`.
     newest : int or None
         Latest timestamp; None without ratings or timestamps.
     timed : bool
@@ -107,7 +107,7 @@ class Summary:
     total: float
     lowest: float
     highest: float
-    digest: str
+    columns: bytes
     newest: int | None
     timed: bool
 
@@ -115,13 +115,18 @@ class Summary:
     def of(cls, columns: PartColumns, users: range, n_items: int) -> Summary:
         """Sum up the columns of a part with these users."""
         index, items, values, times = columns
+        places = index - np.int32(users.start)
+        user_counts = np.bincount(places, minlength=len(users)).astype(np.int64)
+        item_counts = np.bincount(items, minlength=n_items).astype(np.int64)
+        digest = RowsDigest(user_counts > 0, item_counts > 0)
+        digest.add((places, items, values, times))
         return cls(
-            np.bincount(index - np.int32(users.start), minlength=len(users)).astype(np.int64),
-            np.bincount(items, minlength=n_items).astype(np.int64),
+            user_counts,
+            item_counts,
             float(values.sum(dtype=np.float64)),
             float(values.min(initial=np.float32(np.inf))),
             float(values.max(initial=np.float32(-np.inf))),
-            digest_of(columns),
+            digest.columns(),
             int(times.max()) if times is not None and times.size else None,
             times is not None,
         )

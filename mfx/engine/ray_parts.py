@@ -46,7 +46,7 @@ def read(source: Parts) -> PartitionedRatings:
         empty.name,
         empty.time_unit,
     )
-    return replace(made, fingerprint=source.fingerprint)  # what the data set is does not depend on its parts
+    return replace(made, rows_fingerprint=source.rows_fingerprint)  # what the data set is does not depend on its parts
 
 
 def _read(folder: str, number: int, digest: str, start: int, stop: int, n_items: int) -> tuple[Any, Any]:

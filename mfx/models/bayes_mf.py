@@ -34,7 +34,7 @@ _BLOCK = 4096
 class BayesMF(FactorModel):
     """Matrix factorisation with biases whose predictions are averaged over draws from the posterior.
 
-    Nothing is to be tuned: the precisions of factors and biases and the noise are drawn with the rows (the model is
+    Little is to be tuned: the precisions of factors and biases and the noise are drawn with the rows (the model is
     that of `mfx.solver.gibbs`). Rows of both sides are pulled to what a linear map, drawn too, says of their features:
     for items the genres and the year, where the data set has them; for both sides the number of ratings, and what these
     are of, whatever they say: implicit feedback, as in SVD++ but on both sides. How much a block of features says is

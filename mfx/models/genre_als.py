@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from mfx.solver.layout import SparseRows
     from mfx.solver.least_squares import Prior, Ridge
 
+_PER_RATING = 0.3
+"""Default of `bias_reg_per_rating` without the feature `count`: python tests/bench/side_information.py --optimum."""
 _MAX_UNKNOWNS = 4096
 """Unknowns of a map up to which its dense system is solved: 134 MB of float64."""
 
@@ -50,6 +52,14 @@ class GenreALS(ALS):
         The same of users, ``gender`` or ``age`` for example. By default none: users are pulled to zero, as in `ALS`.
     feature_bias : bool
         Whether biases are pulled too, or factors alone (the reports' way).
+    bias_reg_per_rating : float, optional
+        What each rating of an item adds to the prior weight of its bias: that of an item with n_i ratings is ``bias_reg
+        + bias_reg_per_rating n_i``. By default 0.3 without the feature `count`, and 0 with it.
+        At 0 the optimum fits the map to the biases of all items alike, most of which are rated seldom and low, though
+        what people rate is mostly rated often: where nothing but the genres is known, items without ratings are
+        predicted too low, the more so the longer the fit, up to worse than by `Bias`. Above 0 items count in the map
+        the more the oftener they are rated, and the optimum is better than what stopping early finds at 0. Items with
+        ratings are predicted a little worse (rmse on movielens_demo by up to .004).
     min_rows : int
         Features that fewer rated items or users have are left out.
     unrated : float
@@ -74,6 +84,7 @@ class GenreALS(ALS):
     item_features: list[str] | None = setting(None)
     user_features: list[str] = setting([])
     feature_bias: bool = setting(True)
+    bias_reg_per_rating: float | None = setting(None, ge=0.0, le=LARGEST_PENALTY)
     min_rows: int = setting(1, ge=1)
     unrated: float = tunable(0.2, low=0.0, high=1.0, ge=0.0, le=1.0)
     pooling: str = setting("mean", choices=("mean", "sum"))
@@ -86,6 +97,11 @@ class GenreALS(ALS):
         super().__post_init__()
         if self.item_features is not None and not self.item_features:
             raise SettingError("GenreALS.item_features is empty.", "Name some features, or use model=als.")
+        if self.bias_reg_per_rating and not self.feature_bias:
+            raise SettingError(
+                "GenreALS.bias_reg_per_rating is a pull of biases, and feature_bias=false leaves them alone.",
+                "Set feature_bias=true, or leave bias_reg_per_rating out.",
+            )
         if self.per_count and (self.feature_bias or self.user_features):
             raise SettingError(
                 "GenreALS.per_count=true scales penalties by row, and pulls of biases and users have no such scale.",
@@ -173,7 +189,8 @@ class GenreALS(ALS):
         from mfx.solver.feature_map import step_through_ratings
         from mfx.solver.least_squares import solve_rows_and_accumulate
 
-        ridge, pull, features = self.item_ridge(), self._item_pull(), self.item_side.matrix
+        ridge, features = self.item_ridge(), self.item_side.matrix
+        pull = self._item_pull(by_item.counts)
         before, n_columns = self.item_map_, self.item_map_.shape[1]
         centres = features @ before
         minima, curvature = solve_rows_and_accumulate(
@@ -186,7 +203,7 @@ class GenreALS(ALS):
             prior=self._prior(centres, pull),
         )
         deviations = self.item_table_[:, :n_columns] - centres
-        descent = pull[:n_columns] * (features.T @ deviations) - self.genre_reg * before
+        descent = features.T @ (pull[..., :n_columns] * deviations) - self.genre_reg * before
         step = step_through_ratings(
             descent,
             curvature,
@@ -200,7 +217,7 @@ class GenreALS(ALS):
 
     def _fit_to_items(self, by_item: SparseRows) -> tuple[float, float]:
         """Update the items, then their map from them alone; return what `_step_through_ratings` returns."""
-        side, pull, before = self.item_side, self._item_pull(), self.item_map_
+        side, pull, before = self.item_side, self._item_pull(by_item.counts), self.item_map_
         prior = self._prior(side.matrix @ before, pull)
         minima = self.update_rows(by_item, self.user_table_, self.item_table_, self.item_ridge(), prior)
         self.item_map_, gain = self._fit_map(side, self._item_overlap, self.item_table_, before, pull)
@@ -249,10 +266,16 @@ class GenreALS(ALS):
         """Return the best map given the rows, and by how much it lowers the objective."""
         from mfx.solver.feature_map import fit_to_rows
 
-        rows, weights = table[:, : before.shape[1]].astype(np.float64), pull[: before.shape[1]]
-        found = fit_to_rows(overlap, side.matrix.T @ rows, pull=weights, map_ridge=self.genre_reg)
+        rows, features, ridge = table[:, : before.shape[1]].astype(np.float64), side.matrix, self.genre_reg
+        if pull.ndim == 1:
+            found = fit_to_rows(overlap, features.T @ rows, pull=pull[: before.shape[1]], map_ridge=ridge)
+        else:  # the bias has a weight in each row
+            factors, biases, weights = rows[:, :-1], rows[:, -1:], pull[:, -1:]
+            of_factors = fit_to_rows(overlap, features.T @ factors, pull=pull[0, :-1], map_ridge=ridge)
+            weighted = side.overlap(weights[:, 0]), features.T @ (weights * biases)
+            found = np.hstack([of_factors, fit_to_rows(*weighted, pull=np.ones(1), map_ridge=ridge)])
         old, new = (
-            _distance(rows, side, weights_of_map, weights) + self.genre_reg * _squares(weights_of_map)
+            _distance(rows, side, weights_of_map, pull) + ridge * _squares(weights_of_map)
             for weights_of_map in (before, found)
         )
         return found, old - new
@@ -269,9 +292,23 @@ class GenreALS(ALS):
         ridge = super().item_ridge()
         return replace(ridge, bias=0.0) if self.feature_bias else ridge
 
-    def _item_pull(self) -> DoubleArray:
-        """Return the strength of the pull in each column of the item table."""
-        return np.append(np.full(self.factors, self.genre_weight), self.bias_reg if self.feature_bias else 0.0)
+    def _item_pull(self, counts: PointerArray | None = None) -> DoubleArray:
+        """Return the strength of the pull in each column of the item table, by default that of items without ratings.
+
+        Returns
+        -------
+        float64 array, shape (factors + 1,) or (items, factors + 1)
+            Row by row only if it differs from item to item.
+        """
+        pull = np.append(np.full(self.factors, self.genre_weight), self.bias_reg if self.feature_bias else 0.0)
+        per_rating = self.bias_reg_per_rating
+        if per_rating is None:
+            per_rating = _PER_RATING if self.feature_bias and COUNT not in self.item_side.columns else 0.0
+        if counts is None or not per_rating:
+            return pull
+        pulls = np.tile(pull, (len(counts), 1))
+        pulls[:, -1] += per_rating * counts
+        return pulls
 
     def _user_pull(self) -> DoubleArray:
         """Return the strength of the pull in each column of the user table."""
@@ -314,12 +351,12 @@ class GenreALS(ALS):
 
     def item_penalty(self, counts: PointerArray) -> float:
         """Return the part of the objective that concerns items and the maps alone."""
-        own = super().item_penalty(counts) + self._item_pull_penalty()
+        own = super().item_penalty(counts) + self._item_pull_penalty(counts)
         return own + self.genre_reg * _squares(self.user_map_)
 
-    def _item_pull_penalty(self) -> float:
+    def _item_pull_penalty(self, counts: PointerArray) -> float:
         """Return the part of the objective that concerns the item map."""
-        far = _distance(self.item_table_, self.item_side, self.item_map_, self._item_pull())
+        far = _distance(self.item_table_, self.item_side, self.item_map_, self._item_pull(counts))
         return far + self.genre_reg * _squares(self.item_map_)
 
     def predict_new_items(self, user_ids: ArrayLike, features: Sequence[Mapping[str, Sequence[str]]]) -> FloatArray:
@@ -401,7 +438,7 @@ def _squares(weights: DoubleArray) -> float:
 
 
 def _distance(table: AnyArray, side: SideInformation, feature_map: DoubleArray, pull: DoubleArray) -> float:
-    """Return ``sum_ij pull_j (v_ij - g_i . W_j)^2`` over the columns j of W."""
+    """Return ``sum_ij pull_ij (v_ij - g_i . W_j)^2`` over the columns j of W."""
     n_columns = feature_map.shape[1]
     far = table[:, :n_columns] - side.matrix @ feature_map
-    return float(pull[:n_columns] @ np.einsum("ij,ij->j", far, far))
+    return float(np.sum(pull[..., :n_columns] * np.square(far)))

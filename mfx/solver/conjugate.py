@@ -55,7 +55,8 @@ def descend_blocks(
         biases = np.zeros(5, dtype=np.float32)
         for row in range(bounds[block], bounds[block + 1]):
             scale = scales[row] if scales.size > 0 else np.float32(1.0)
-            centre = centres[row] if centres.shape[0] > 0 else pulls[:0]
+            pull = pulls[row if pulls.shape[0] > 1 else 0]
+            centre = centres[row] if centres.shape[0] > 0 else pull[:0]
             begin, end = indptr[row], indptr[row + 1]
             objectives[row] = _descend(
                 out[row],
@@ -69,7 +70,7 @@ def descend_blocks(
                 scale,
                 ridge,
                 centre,
-                pulls,
+                pull,
                 base,
                 gathered,
                 sides,

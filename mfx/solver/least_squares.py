@@ -73,8 +73,9 @@ class Prior:
     ----------
     centres : float32 array, shape (rows, factors + 1)
         Prior mean of every row.
-    weights : float32 array, shape (factors + 1,)
-        Strength in each column; 0 leaves a column alone, as it must the bias of rows that have none.
+    weights : float32 array, shape (factors + 1,) or (rows, factors + 1)
+        Strength in each column, for all rows or row by row; 0 leaves a column alone, as it must the bias of rows that
+        have none.
     """
 
     centres: FloatArray
@@ -82,7 +83,7 @@ class Prior:
 
     def of_rows(self, start: int, stop: int) -> Prior:
         """Return the pull of some of the rows."""
-        return Prior(self.centres[start:stop], self.weights)
+        return Prior(self.centres[start:stop], self.weights if self.weights.ndim == 1 else self.weights[start:stop])
 
 
 @dataclass(frozen=True, eq=False)
@@ -426,7 +427,7 @@ def _problem(
         ridge.weights(n_columns - 1),
         _NO_ENTRIES if scales is None else scales.astype(np.float32, copy=False),
         _NO_MATRIX if prior is None else prior.centres,
-        np.zeros(n_columns, dtype=np.float32) if prior is None else prior.weights,
+        np.zeros((1, n_columns), dtype=np.float32) if prior is None else np.atleast_2d(prior.weights),
         _NO_ENTRIES if confidence is None else np.sqrt(confidence.astype(np.float32, copy=False)),
         _NO_MATRIX if base is None else base.astype(np.float32, copy=False),
     )

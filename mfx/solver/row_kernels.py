@@ -194,19 +194,23 @@ def add_penalty(
     edges: FloatArray,
     corner: DoubleArray,
 ) -> None:
-    """Add ridge, times the row's entry of `scales` if there are any, and prior of a row to its system."""
+    """Add ridge, times the row's entry of `scales` if there are any, and prior of a row to its system.
+
+    `pulls` has a row for each row of the side, or one for all.
+    """
     scale = scales[row] if scales.size > 0 else np.float32(1.0)
     for j in range(size):
         gram[j, j] += scale * ridge[j]
     corner[0] += scale * ridge[size]
     if centres.shape[0] > 0:
+        own = row if pulls.shape[0] > 1 else 0
         for j in range(size):
-            pull = pulls[j] * centres[row, j]
-            gram[j, j] += pulls[j]
+            pull = pulls[own, j] * centres[row, j]
+            gram[j, j] += pulls[own, j]
             edges[1, j] += pull
             corner[2] += pull * centres[row, j]
-        pull = pulls[size] * centres[row, size]
-        corner[0] += pulls[size]
+        pull = pulls[own, size] * centres[row, size]
+        corner[0] += pulls[own, size]
         corner[1] += pull
         corner[2] += pull * centres[row, size]
 

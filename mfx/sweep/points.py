@@ -26,7 +26,7 @@ class Grid:
     over : list of str
         Names of the settings that it is over.
     axes : dict of str to list
-        Values along each of them, the centre's row and column included.
+        Values along each of them, those of the best point included.
     points : list of Point
         Points that were not tried before, nearest to the centre first.
     """
@@ -95,7 +95,7 @@ def grid(
     """Lay a grid around the best point.
 
     Along each setting it reaches as far as the best few lie from the best on average, at least 5 % and at most 25 %
-    of the range, on the setting's own scale, and stays inside the range.
+    of the range, on the setting's own scale, and stays inside the range. The best point is one of its points.
 
     Parameters
     ----------
@@ -135,9 +135,19 @@ def _axis(dimension: Dimension, few: Sequence[Point], count: int) -> list[Value]
     distances = [abs(dimension.place(point[dimension.name]) - centre) for point in few[1:]]
     half = min(max(sum(distances) / len(distances) if distances else 0.0, NARROWEST), WIDEST)
     low, high = max(0.0, centre - half), min(1.0, centre + half)
-    places = np.linspace(low, high, count) if count > 1 else np.array([centre])
-    # The middle of an odd number of places is the centre itself, not something that rounds to its neighbour.
-    return list(dict.fromkeys(best if abs(place - centre) < 1e-9 else dimension.at(float(place)) for place in places))
+    below = _points_below(centre - low, high - centre, count)
+    # Two even runs of places that meet in the centre: the best value itself, not what a place rounds to.
+    lower = [dimension.at(float(place)) for place in np.linspace(low, centre, below + 1)[:-1]]
+    upper = [dimension.at(float(place)) for place in np.linspace(centre, high, count - below)[1:]]
+    return list(dict.fromkeys([*lower, best, *upper]))
+
+
+def _points_below(below: float, above: float, count: int) -> int:
+    """Return how many of `count` points lie below the centre of a range that reaches so far to either side of it."""
+    if count == 1:
+        return 0
+    fewest, most = int(below > 0 and count > 2), count - 1 - int(above > 0 and count > 2)
+    return min(max(round((count - 1) * below / (below + above)), fewest), most)
 
 
 def _distance(dimension: Dimension, one: Value, other: Value) -> float:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 RESULT_FILE = "result.json"
 """What a trial came to, in the folder of the trial."""
+REFUSED = "refused"
+"""Status of a trial whose data or code are not those of the other trials; it ends the sweep and counts as not run."""
 JOURNAL = "study.journal"
 TIMES_FILE = "times.json"
 """How long sweepers were busy with which trials."""

@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from mfx import results
 from mfx.files import write_text
 from mfx.sweep.space import Dimension, Point
-from mfx.sweep.storage import RESULT_FILE, open_study
+from mfx.sweep.storage import REFUSED, RESULT_FILE, StudyError, open_study
 
 if TYPE_CHECKING:
     import optuna
@@ -68,6 +68,23 @@ class Study:
         """List all trials by number."""
         return self.optuna.get_trials(deepcopy=False)
 
+    def refuse_foreign(self) -> None:
+        """Refuse a storage that holds trials of a study in another folder.
+
+        Raises
+        ------
+        StudyError
+            If the folder knows nothing of a trial: its data, and what came of it, are not known here either.
+        """
+        with self._lock:
+            foreign = [one.number for one in self.trials() if not (self.place(one.number) / OWNER_FILE).is_file()]
+        if foreign:
+            raise StudyError(
+                f"The storage of the study holds {len(foreign)} trials that are not in {self.folder}: "
+                "their data are unknown.",
+                "Put the folder back, or begin another study with sweep.study=NAME.",
+            )
+
     def claim(self, want: int, end: int, point: Callable[[int], Point]) -> list[int]:
         """Make up to `want` trials below number `end` this sweeper's: those of dead sweepers first, then new ones."""
         import optuna
@@ -104,6 +121,14 @@ class Study:
             return None
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return found
+
+    def take_back(self, number: int) -> str | None:
+        """Remove the result of a trial that was refused, which counts as not run; return why, None for all others."""
+        record = self.result(number)
+        if record is None or record["status"] != REFUSED:
+            return None
+        (self.place(number) / RESULT_FILE).unlink()
+        return str(record["error"])
 
     def tell(self, number: int, record: dict[str, Any]) -> None:
         """Record the end of a trial."""

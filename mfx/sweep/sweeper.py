@@ -7,23 +7,24 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from mfx import compose, experiment, results
+from mfx import compose, experiment, results, same_inputs
 from mfx.errors import MFXError, of_system
 from mfx.interfaces import RunInfo
-from mfx.sweep import launchers, points, report
+from mfx.sweep import launchers, points, report, trial
 from mfx.sweep.plan import SweepPlan, plan
 from mfx.sweep.progress import Progress
 from mfx.sweep.recompose import Recomposer
 from mfx.sweep.schedule import Schedule
 from mfx.sweep.settings import SweepSettings
 from mfx.sweep.space import overrides_of
-from mfx.sweep.storage import RESULT_FILE, TIMES_FILE
+from mfx.sweep.storage import RESULT_FILE, TIMES_FILE, StudyError
 from mfx.sweep.study import Study
 from mfx.sweep.tracked import TrackedSweep
+from mfx.tracking.environment import code_facts
 
 log = logging.getLogger(__name__)
 
@@ -67,17 +68,20 @@ def sweep(
         made = plan(SweepSettings(**settings, params=params), config, arguments)
     loader.searched = made.quick
     made.keep_or_compare()
+    schedule = Schedule(made, made.folder)
+    _refuse_changed(made, schedule)
     study = Study(made.folder, made.settings.storage, made.higher_is_better, made.space)
     try:
+        study.refuse_foreign()
         tracked = TrackedSweep(made.trial_plan.tracker, _parent(made), study)
         try:
             with contextlib.ExitStack() as engine:
-                outcome = _Sweep(made, study, tracked, launcher, config.hydra.launcher, engine).run()
+                outcome = _Sweep(made, schedule, study, tracked, launcher, config.hydra.launcher, engine).run()
         except BaseException as error:
             try:
                 tracked.close("FAILED" if isinstance(error, Exception) else "KILLED")
             except Exception as second:  # what went wrong first is worth more
-                if second is not error:
+                if str(second) != str(error):
                     log.warning("The sweep could not be closed as it should: %s", second)
             _tell_kept(study)
             raise
@@ -90,6 +94,41 @@ def sweep(
         study.close()
     finished.append(outcome)
     return outcome
+
+
+def _refuse_changed(made: SweepPlan, schedule: Schedule) -> None:
+    """Refuse to go on with trials that were made on other data or by other code, before anything is started.
+
+    Data are read only where trials are there already.
+
+    Raises
+    ------
+    MFXError
+        If they differ, or the data cannot be read.
+    """
+    ended = sorted(int(path.parent.name) for path in made.folder.glob(f"trials/*/{RESULT_FILE}"))
+    if not ended:
+        return
+    if not (made.folder / same_inputs.INPUTS_FILE).is_file():
+        raise StudyError(
+            f"{made.folder} does not say on what data its trials were made.",
+            "Begin another study with sweep.study=NAME.",
+        )
+    same_inputs.check_code(made.folder, code_facts(made.trial_plan.packages))
+    schedule.read()
+    for tried in _plans(made, schedule, ended):
+        if same_inputs.is_known(made.folder, tried.config):
+            same_inputs.check(made.folder, tried.config, trial.prepared(tried)[1], code_facts(tried.packages))
+
+
+def _plans(made: SweepPlan, schedule: Schedule, ended: Sequence[int]) -> Iterator[compose.Plan]:
+    """Yield plans with all data sets and splits that trials had."""
+    if not any(one.name.partition(".")[0] in ("dataset", "split") for one in made.space):
+        yield made.trial_plan
+        return
+    for number in ended:
+        with contextlib.suppress(MFXError):  # a trial that could not be composed has no data
+            yield compose.build(made.compose([*made.fixed, *overrides_of(made.space, schedule.point(number))]))
 
 
 def _tell_kept(study: Study) -> None:
@@ -121,6 +160,7 @@ class _Sweep:
     def __init__(
         self,
         made: SweepPlan,
+        schedule: Schedule,
         study: Study,
         tracked: TrackedSweep,
         launcher: Any,
@@ -132,7 +172,7 @@ class _Sweep:
         self.engine_to_start = shares_engine(made, about)
         self.batch = made.settings.batch or launchers.batch(about)
         self.workers = launchers.workers(about, self.batch)
-        self.schedule = Schedule(made, study.folder)
+        self.schedule = schedule
         self.began = time.monotonic()
         self.progress = Progress(made.trial_plan.objective, made.higher_is_better)
         grid = made.settings.max_grid if made.settings.grid_points else 0
@@ -194,7 +234,7 @@ class _Sweep:
 
     def _launch(self, claimed: list[int], stage: str, end: int) -> list[int]:
         """Run claimed trials to their ends; returns those that had to be launched."""
-        wanted = [number for number in claimed if self.study.result(number) is None]
+        wanted = [number for number in claimed if self.study.take_back(number) or self.study.result(number) is None]
         error = self._try(wanted)
         # A job that kills its process takes the whole batch with it; by itself, only the guilty one does so again.
         for number in wanted:
@@ -216,7 +256,13 @@ class _Sweep:
         return wanted
 
     def _try(self, numbers: list[int]) -> Exception | None:
-        """Launch trials; what goes wrong outside of them is returned, their own failures are in their files."""
+        """Launch trials; what goes wrong outside of them is returned, their own failures are in their files.
+
+        Raises
+        ------
+        SweepError
+            If a trial found other data or other code than those before it.
+        """
         if not numbers:
             return None
         if self.engine_to_start:
@@ -226,11 +272,15 @@ class _Sweep:
             [*self.plan.fixed, *overrides_of(self.plan.space, self.schedule.point(number)), *self.plan.placed(number)]
             for number in numbers
         ]
+        failure: Exception | None = None
         try:
             self.launcher.launch(jobs, initial_job_idx=numbers[0])
         except Exception as error:
-            return compose.complaints.explain(error) or error
-        return None
+            failure = compose.complaints.explain(error) or error
+        refused = [reason for reason in map(self.study.take_back, numbers) if reason is not None]
+        if refused:
+            raise SweepError(refused[0])
+        return failure
 
     def _write_failure(self, number: int, reason: str) -> None:
         record: dict[str, Any] = {"status": "failed", "value": None, "metrics": {}, "curves": {}, "params": {}}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +16,7 @@ from mfx.errors import RunGone
 from mfx.files import write_text
 from mfx.interfaces import RunInfo, TrackedRun, Tracker
 from mfx.sweep.study import Study
+from mfx.tracking.backlog import Backlog
 
 log = logging.getLogger(__name__)
 
@@ -26,9 +26,9 @@ BEGUN = ".begun"
 
 
 class TrackedSweep:
-    """Writes to the tracker from one background thread; what fails there is raised by the next call.
+    """Writes to the tracker from one background thread.
 
-    After a failure nothing is tried but the end of the parent: a store that fails may make each call wait.
+    What fails there costs a warning and is tried again later; `wait` and `close` raise what could not be written.
 
     Parameters
     ----------
@@ -46,65 +46,60 @@ class TrackedSweep:
         if hasattr(tracker, "prepare"):
             tracker.prepare()
         self._tracker, self._info, self._study = tracker, info, study
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mfx-sweep-tracking")
-        self._failed = False
-        self._parent: Future[TrackedRun] = self._thread.submit(self._open)
-        self._waiting: list[Future[None]] = []
-        self._do(self._check_parent)
+        self._opened: TrackedRun | None = None
+        self._backlog = Backlog("mfx-sweep-tracking", "The sweep")
+        self._backlog.add(self._parent)
 
     @property
     def run_id(self) -> str:
         """Id of the parent run; waits until it is open."""
-        return self._parent.result().run_id
+        return (self._opened or self._backlog.ask(self._parent)).run_id
 
     def where(self) -> str:
         """One line for people: where to look at the sweep."""
-        return self._parent.result().where()
+        return (self._opened or self._backlog.ask(self._parent)).where()
 
     def trial(self, number: int, record: Mapping[str, Any], stage: str, params: Mapping[str, str]) -> None:
         """Record a trial that ended, once, however often this is called."""
-        for one in [one for one in self._waiting if one.done()]:
-            self._waiting.remove(one)
-            one.result()
-        self._do(lambda: self._child(number, record, stage, dict(params)))
+        self._backlog.add(lambda: self._child(number, record, stage, dict(params)))
 
     def on_parent(self, do: Callable[[TrackedRun], None]) -> None:
         """Do something with the parent run, after everything before it."""
-        self._do(lambda: do(self._parent.result()))
+        self._backlog.add(lambda: do(self._parent()))
 
     def mark_best(self, number: int) -> None:
         """Tag the child of the best trial."""
-        self._do(lambda: self._mark(number))
+        self._backlog.add(lambda: self._mark(number))
 
     def discard(self, tags: Mapping[str, str]) -> None:
         """Delete children with these tags, which a killed process left half written; waits until they are gone."""
-        self._thread.submit(lambda: self._discard(tags, self._parent.result().run_id)).result()
+        self._backlog.ask(lambda: self._discard(tags, self._parent().run_id))
 
     def wait(self) -> None:
-        """Wait until everything so far is written."""
-        for one in self._waiting:
-            one.result()
+        """Wait until everything so far is written.
+
+        Raises
+        ------
+        Exception
+            What could not be written first.
+        """
+        self._backlog.settle()
 
     def close(self, status: Literal["FINISHED", "FAILED", "KILLED"]) -> None:
-        """Wait until everything is written, and end the parent run."""
-        self._waiting.append(self._thread.submit(lambda: self._parent.result().finish(status)))
-        self._thread.shutdown(wait=True)
-        self.wait()
+        """Wait until everything is written, and end the parent run.
 
-    def _do(self, call: Callable[[], None]) -> None:
-        self._waiting.append(self._thread.submit(self._unless_failed, call))
+        Raises
+        ------
+        Exception
+            What could not be written first.
+        """
+        self._backlog.close(lambda all_done: self._parent().finish(status))
 
-    def _unless_failed(self, call: Callable[[], None]) -> None:
-        if self._failed:
-            return
-        try:
-            call()
-        except BaseException:
-            self._failed = True
-            raise
-
-    def _check_parent(self) -> None:
-        self._parent.result()
+    def _parent(self) -> TrackedRun:
+        """Return the parent run, opened if need be; for the background thread."""
+        if self._opened is None:
+            self._opened = self._open()
+        return self._opened
 
     def _open(self) -> TrackedRun:
         path = self._study.folder / results.PARENT_FILE
@@ -131,6 +126,7 @@ class TrackedSweep:
 
     def _child(self, number: int, record: Mapping[str, Any], stage: str, params: Mapping[str, str]) -> None:
         folder = self._study.place(number)
+        self._parent()
         # Trials of a dead sweeper may be recorded by two that live.
         with FileLock(folder / "tracked.lock"):
             if not self.has(folder / CHILD_FILE):
@@ -146,7 +142,7 @@ class TrackedSweep:
     def _write_child(
         self, folder: Path, number: int, record: Mapping[str, Any], stage: str, params: Mapping[str, str]
     ) -> None:
-        parent = self._parent.result().run_id
+        parent = self._parent().run_id
         begun = (folder / CHILD_FILE).with_suffix(BEGUN)
         if begun.is_file():
             self._discard({"trial": str(number)}, parent)

@@ -13,16 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from mfx import compose, experiment, results
+from mfx import compose, experiment, results, same_inputs
 from mfx.errors import MFXError, of_system
 from mfx.interfaces import Split
 from mfx.split.checks import divide
-from mfx.sweep.storage import RESULT_FILE, reporting
+from mfx.sweep.storage import REFUSED, RESULT_FILE, reporting
+from mfx.tracking import environment
 
 PREPARED = 2
-"""Splits that a process keeps; more than one is needed only where settings of splits or data sets are searched."""
+"""Splits that a process keeps, with their fingerprints; more than one is needed only where settings of splits or data
+sets are searched."""
 
-_prepared: dict[str, Split] = {}
+_prepared: dict[str, tuple[Split, dict[str, str]]] = {}
 
 
 class Pruned(Exception):
@@ -35,8 +37,9 @@ def run(config: Any, directory: Path, *, prune: bool) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``status`` (complete, pruned or failed), ``value`` of the objective on valid, all ``metrics``, ``curves``,
-        ``params`` (every setting), ``seconds`` and, for a failure, ``error`` and ``traceback``.
+        ``status`` (complete, pruned, failed; refused if data or code are not those of the other trials), ``value`` of
+        the objective on valid, all ``metrics``, ``curves``, ``params`` (every setting), ``seconds`` and, for a failure,
+        ``error`` and ``traceback``.
 
     Raises
     ------
@@ -49,7 +52,9 @@ def run(config: Any, directory: Path, *, prune: bool) -> dict[str, Any]:
         plan = compose.build(config)
         record["params"] = compose.parameters(plan.config)
         record["seconds_prepare"] = -time.perf_counter()
-        split = prepared(plan)
+        split, prints = prepared(plan)
+        if (study := same_inputs.folder_of(directory)) is not None:
+            same_inputs.check(study, plan.config, prints, environment.code_facts(plan.packages))
         record["seconds_prepare"] += time.perf_counter()
         watch = _pruner(directory, plan.objective, record) if prune else lambda number, point: None
         found = experiment.validate(plan, split, watch)
@@ -57,7 +62,9 @@ def run(config: Any, directory: Path, *, prune: bool) -> dict[str, Any]:
         if not math.isfinite(value):
             raise MFXError(f"The objective {plan.objective} is not finite on valid.", "Regularise more.")
         record |= {"status": "complete", "value": value, "metrics": found.metrics, "curves": found.curves}
-        record |= {"data": split.train.name, "split_fingerprint": split.fingerprint}
+        record["data"] = split.train.name
+    except same_inputs.InputsChanged as error:
+        record |= {"status": REFUSED, "error": str(error)}
     except Pruned:
         record["status"] = "pruned"
     except (Exception, SystemExit) as error:
@@ -70,17 +77,19 @@ def run(config: Any, directory: Path, *, prune: bool) -> dict[str, Any]:
     return record
 
 
-def prepared(plan: compose.Plan) -> Split:
+def prepared(plan: compose.Plan) -> tuple[Split, dict[str, str]]:
     """Read and split, once per process for the same data set and split; the parts are train, valid and nothing.
 
-    Ratings of test are dropped here, so that no trial can look at them.
+    Ratings of test are dropped here, so that no trial can look at them. The fingerprints are those of all ratings.
     """
     key = json.dumps([plan.config["dataset"], plan.config["split"]], sort_keys=True)
     if key not in _prepared:
-        split = divide(plan.splitter, plan.dataset.load())
+        ratings = plan.dataset.load()
+        split = divide(plan.splitter, ratings)
+        prints = results.fingerprints(ratings, split)
         while len(_prepared) >= PREPARED:
             del _prepared[next(iter(_prepared))]
-        _prepared[key] = replace(split, test=split.test.take(np.zeros(len(split.test), dtype=np.bool_)))
+        _prepared[key] = replace(split, test=split.test.take(np.zeros(len(split.test), dtype=np.bool_))), prints
     return _prepared[key]
 
 

@@ -74,7 +74,8 @@ class EngineContract(ComponentContract):
         from mfx.split.random import RandomSplit
 
         ratings = engine.load(_Planted())
-        assert (len(ratings), ratings.fingerprint) == (len(planted_ratings()), planted_ratings().fingerprint)
+        assert len(ratings) == len(planted_ratings())
+        assert ratings.fingerprints == planted_ratings().fingerprints
         expected, found = RandomSplit().split(planted_ratings()), engine.split(RandomSplit(), ratings)
         for name in ("train", "valid", "test"):
             assert len(getattr(found, name)) == len(getattr(expected, name)), f"{name} has another size"

@@ -223,7 +223,7 @@ class RecommenderLaws(ComponentContract):
             catalogue=replace(ratings.catalogue, user_ids=user_ids, item_ids=item_ids),
             scale=ratings.scale,
         )
-        expected = recommender.score_pairs(ratings.users, ratings.items)
+        expected = recommender.predict_pairs(ratings.users, ratings.items)
         again = _restored(fresh(component).fit(same), tmp_path / "model")
         predicted = again.predict(user_ids[ratings.users], item_ids[ratings.items])
         np.testing.assert_allclose(predicted, expected, rtol=1e-6, atol=1e-6)

@@ -1,15 +1,16 @@
-"""A tracked run whose store works in a thread of its own, so that fitting need not wait for it."""
+"""A tracked run whose store works in a thread of its own, so that fitting need not wait for it, nor end with it."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from mfx.interfaces import DataInfo, RunInfo, TrackedRun, Tracker
+from mfx.tracking.backlog import Backlog
 
 log = logging.getLogger(__name__)
 
@@ -17,7 +18,8 @@ log = logging.getLogger(__name__)
 class BackgroundRun:
     """Opens a run and passes everything on to it, in order, from one background thread.
 
-    What fails there is raised by the next call, at the latest by `finish`; nothing after it is tried but the end.
+    What fails there, the opening included, costs a warning and is tried again later, at the latest by `finish`, which
+    raises what could not be recorded. So a store that fails ends no run: its folder holds everything.
 
     Parameters
     ----------
@@ -35,15 +37,39 @@ class BackgroundRun:
     def __init__(self, tracker: Tracker, info: RunInfo) -> None:
         if hasattr(tracker, "prepare"):
             tracker.prepare()
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mfx-tracking")
-        self._opened: Future[TrackedRun] = self._thread.submit(tracker.start, info)
-        self._waiting: list[Future[Any]] = []
-        self._failed = False
+        self._tracker, self._info = tracker, info
+        self._run: TrackedRun | None = None
+        self._tried = threading.Event()
+        self._backlog = Backlog("mfx-tracking", "The run")
+        self._backlog.add(self._opened)
+
+    def _opened(self) -> TrackedRun:
+        """Return the run, opened if need be; for the background thread."""
+        try:
+            if self._run is None:
+                self._run = self._tracker.start(self._info)
+            return self._run
+        finally:
+            self._tried.set()
 
     @property
     def run_id(self) -> str:
-        """Id of the run; waits until it is open."""
-        return self._opened.result().run_id
+        """Id of the run; waits until it is open.
+
+        Raises
+        ------
+        TrackingError
+            If it cannot be opened.
+        """
+        self._tried.wait()
+        return (self._run or self._backlog.ask(self._opened)).run_id
+
+    @property
+    def known_id(self) -> str | None:
+        """Id of the run; None if it cannot be opened."""
+        with contextlib.suppress(Exception):  # told by a warning, and raised by `finish`
+            return self.run_id
+        return None
 
     def log_metrics(self, values: Mapping[str, float], step: int = 0) -> None:
         """Record numbers."""
@@ -68,13 +94,16 @@ class BackgroundRun:
         self._do(lambda run: run.set_tags(kept))
 
     def finish(self, status: Literal["FINISHED", "FAILED", "KILLED"]) -> None:
-        """Wait until all is written and close the run; when something could not be written, as FAILED."""
-        for one in self._waiting:
-            if one.exception() is not None and status == "FINISHED":
-                status = "FAILED"
-        self._waiting.append(self._thread.submit(lambda: self._opened.result().finish(status)))
-        self._thread.shutdown(wait=True)
-        self._raise_failures()
+        """Wait until all is written and close the run; when something could not be written, as FAILED.
+
+        Raises
+        ------
+        Exception
+            What could not be written first.
+        """
+        self._backlog.close(
+            lambda all_done: self._opened().finish("FAILED" if status == "FINISHED" and not all_done else status)
+        )
 
     def give_up(self, reason: str, status: Literal["FAILED", "KILLED"]) -> None:
         """Wait until all is written that can be, and close the run with the reason why it ended.
@@ -84,31 +113,16 @@ class BackgroundRun:
         Exception
             What could not be written first.
         """
-        self._waiting.append(self._thread.submit(lambda: self._opened.result().set_tags({"error": reason})))
+        self.set_tags({"error": reason})
         self.finish(status)
 
     def where(self) -> str:
-        """One line for people: where to look at the run."""
-        return self._opened.result().where()
+        """One line for people: where to look at the run; it must be open."""
+        assert self._run is not None
+        return self._run.where()
 
     def _do(self, call: Callable[[TrackedRun], None]) -> None:
-        self._raise_failures()
-        self._waiting.append(self._thread.submit(self._call, call))
-
-    def _call(self, call: Callable[[TrackedRun], None]) -> None:
-        if self._failed:
-            return  # a store that fails may make each call wait
-        try:
-            call(self._opened.result())
-        except BaseException:
-            self._failed = True
-            raise
-
-    def _raise_failures(self) -> None:
-        done = [one for one in self._waiting if one.done()]
-        self._waiting = [one for one in self._waiting if not one.done()]
-        for one in done:
-            one.result()
+        self._backlog.add(lambda: call(self._opened()))
 
 
 @contextlib.contextmanager
@@ -132,4 +146,8 @@ def opened(tracker: Tracker, info: RunInfo) -> Iterator[BackgroundRun]:
             if second is not error:
                 log.warning("The run could not be closed as it should: %s", second)
         raise
-    tracked.finish("FINISHED")
+    try:
+        tracked.finish("FINISHED")
+    except Exception:
+        log.warning("What was made is whole in %s; the tracker lacks some of it.", info.directory)
+        raise

@@ -37,7 +37,6 @@ def facts(folder: Path | None = None, packages: Mapping[str, str] | None = None)
         runs from another checkout, ``mfx_git_commit`` and ``mfx_git_dirty``. What cannot be found out is left out.
     """
     found = {
-        "python": platform.python_version(),
         "platform": platform.platform(),
         "cpu": _cpu(),
         "cpus": str(_cpus()),
@@ -45,16 +44,7 @@ def facts(folder: Path | None = None, packages: Mapping[str, str] | None = None)
     }
     with contextlib.suppress(KeyError, OSError):
         found["user"] = getpass.getuser()
-    for package in (*PACKAGES, *(packages or {})):
-        try:
-            found[f"version.{package}"] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    found["code.mfx"] = _hash(Path(__file__).parent.parent)
-    for package, module in (packages or {}).items():
-        if (file := getattr(sys.modules.get(module), "__file__", None)) is not None:
-            path = Path(file)
-            found[f"code.{package}"] = _hash(path.parent if path.name == "__init__.py" else path)
+    found |= code_facts(packages or {})
     here = Path.cwd() if folder is None else folder
     root = git_root(here)
     if root is not None:
@@ -62,6 +52,28 @@ def facts(folder: Path | None = None, packages: Mapping[str, str] | None = None)
     own = git_root(Path(__file__).parent)
     if own is not None and own != root and (own / "mfx" / "tracking").is_dir():
         found |= _git_state(own, "mfx_git")
+    return found
+
+
+def code_facts(packages: Mapping[str, str]) -> dict[str, str]:
+    """Return ``python``, ``version.PACKAGE`` and ``code.PACKAGE`` of `facts`: what code a run is made by.
+
+    They are found once per process, as a process goes on with the code that it imported.
+    """
+    return dict(_code_facts(tuple(sorted(packages.items()))))
+
+
+@functools.cache
+def _code_facts(packages: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
+    found = {"python": platform.python_version()}
+    for package in (*PACKAGES, *dict(packages)):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[f"version.{package}"] = importlib.metadata.version(package)
+    found["code.mfx"] = _hash(Path(__file__).parent.parent)
+    for package, module in packages:
+        if (file := getattr(sys.modules.get(module), "__file__", None)) is not None:
+            path = Path(file)
+            found[f"code.{package}"] = _hash(path.parent if path.name == "__init__.py" else path)
     return found
 
 

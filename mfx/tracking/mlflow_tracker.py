@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import time
@@ -206,8 +207,13 @@ class MLflowRun:
             self.run_id = str(run.info.run_id)
             self._experiment_id = experiment
             entities = [Param(key, value) for key, value in params.items()]
-            for at in range(0, len(entities), PARAMS_PER_CALL):
-                self._client.log_batch(self.run_id, params=entities[at : at + PARAMS_PER_CALL])
+            try:
+                for at in range(0, len(entities), PARAMS_PER_CALL):
+                    self._client.log_batch(self.run_id, params=entities[at : at + PARAMS_PER_CALL])
+            except Exception:
+                with contextlib.suppress(Exception):  # `start` may be called again, and makes another run
+                    self._client.delete_run(self.run_id)
+                raise
 
     def attach(self, run_id: str, experiment: str) -> None:
         """Write to a run that exists, of the experiment with this id; numbers it has already are not repeated.

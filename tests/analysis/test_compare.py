@@ -3,6 +3,7 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import mfx
@@ -12,6 +13,7 @@ from mfx.analysis.finished_run import FinishedRun, RunError
 from mfx.analysis.paired import differences
 from mfx.analysis.same_split import label
 from mfx.cli.main import main
+from mfx.testing import planted_ratings
 
 QUIET = ("tracking=console", "figures=false", "metrics=[rmse,ndcg@10]")
 RUNS = {
@@ -47,6 +49,54 @@ def runs(place, monkeypatch):
 def the_test(outcome, metric, where=""):
     (found,) = [one for one in (*outcome.tests, *outcome.slice_tests) if (one.metric, one.where) == (metric, where)]
     return found
+
+
+@pytest.fixture
+def table(tmp_path, monkeypatch):
+    """Runs of models on a table of ratings, whose file of items is written anew before each."""
+    monkeypatch.chdir(tmp_path)
+    ratings = planted_ratings(80, 40, unrated=0)
+    users, items = ratings.catalogue.user_ids[ratings.users], ratings.catalogue.item_ids[ratings.items]
+    times = np.random.default_rng(0).permutation(len(ratings))
+    rows = zip(users, items, ratings.values, times, strict=True)
+    text = "".join(f"{user},{item},{value},{time}\n" for user, item, value, time in rows)
+    Path("ratings.csv").write_text("user_id,item_id,rating,timestamp\n" + text)
+
+    def run(model, item_ids, genre):
+        lines = [f"{item},Title {item},{genre if item % 3 else 'Other'}\n" for item in item_ids]
+        Path("items.csv").write_text("item_id,title,genres\n" + "".join(lines))
+        where = ("dataset=table", "dataset.path=ratings.csv")
+        quick = ("split=temporal", "model.epochs=3", "run_name=" + model)
+        return FinishedRun(mfx.run(*where, "dataset.items_path=items.csv", *quick, f"model={model}", *QUIET).directory)
+
+    rated = ratings.catalogue.item_ids.tolist()
+    return run, rated, sorted([*rated, *range(1001, 1081, 4)])
+
+
+def test_runs_on_equal_rows_are_compared_whatever_catalogue_they_had(table):
+    run, rated, more = table
+    als, bias = run("als", rated, "Drama"), run("bias", rated, "Drama")
+    expected = compare([als, bias])
+    assert expected.notes == []
+    again = run("bias", more, "Comedy")  # the file of items of the other runs is gone
+    assert als.fingerprints["split"] == again.fingerprints["split"]
+    assert als.fingerprints["rows"] == again.fingerprints["rows"]
+    for order in ([als, again], [again, als]):
+        found = compare([FinishedRun(one.folder) for one in order])
+        for one, scores in zip(order, found.scores, strict=True):
+            recorded = {name: one.metrics[f"test/{name}"] for name in ("rmse", "ndcg@10")}
+            assert scores.values == pytest.approx(recorded, rel=1e-6), "each model ranks the items that it knows"
+        for where in ("", "tail items", "head items", "light users", "heavy users"):
+            same, one = the_test(expected, "rmse", where), the_test(found, "rmse", where)
+            assert abs(one.difference.value) == pytest.approx(abs(same.difference.value), rel=1e-6)
+            assert one.difference.users == same.difference.users
+        assert [name for name in found.slices if name in ("Drama", "Comedy")] == [
+            "Drama" if order[0] is als else "Comedy"
+        ], "genres are those of the first run"
+        (note,) = found.notes
+        assert f"has {len(rated if order[1] is als else more)} items" in note
+    found = the_test(compare([als, again]), "rmse", "Drama")
+    assert found.difference.value == pytest.approx(the_test(expected, "rmse", "Drama").difference.value, rel=1e-6)
 
 
 def test_als_is_better_than_bias_and_bias_worse_than_als(runs):

@@ -1,6 +1,7 @@
 """A run made again agrees in every digit, and what changed is told: data, split, code, versions, threads, machine."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -85,6 +86,50 @@ def test_other_data(folder, toy, monkeypatch):
     assert found.changed == ["data", "split"]
 
 
+@pytest.fixture
+def with_genres(tmp_path, monkeypatch):
+    """A run of genre_als on a table whose file of items can be written again."""
+    monkeypatch.chdir(tmp_path)
+    ratings = mfx.testing.planted_ratings()
+    ids, items = ratings.catalogue.user_ids[ratings.users], ratings.catalogue.item_ids[ratings.items]
+    rows = zip(ids, items, ratings.values, strict=True)
+    Path("ratings.csv").write_text("user_id,item_id,rating\n" + "".join(f"{u},{i},{v}\n" for u, i, v in rows))
+
+    def write(genres, title="a title"):
+        lines = [f"{item},{title},{genres[n % len(genres)]}\n" for n, item in enumerate(ratings.catalogue.item_ids)]
+        Path("items.csv").write_text("item_id,title,genres\n" + "".join(lines))
+
+    write(["Drama", "Comedy"])
+    paths = (
+        "dataset=table",
+        "dataset.path=ratings.csv",
+        "dataset.timestamp_column=null",
+        "dataset.items_path=items.csv",
+    )
+    rest = ("split=random", "model=genre_als", "model.epochs=3", "model.factors=2", "metrics=[rmse]")
+    return mfx.run(*paths, *rest, "tracking=console", "figures=false").directory, write
+
+
+def test_other_genres(with_genres, capsys):
+    folder, write = with_genres
+    write(["Drama", "Horror", "Drama"])
+    found = again(folder)
+    assert not found.agrees
+    assert found.changed == ["catalogue"]
+    (catalogue,) = [one for one in found.inputs if one.name == "catalogue"]
+    assert list(catalogue.changes) == ["item_features.genres"]
+    assert main(["reproduce", str(folder)]) == 1
+    assert "What changed: catalogue." in capsys.readouterr().out
+
+
+def test_other_titles_change_no_number_and_are_told(with_genres):
+    folder, write = with_genres
+    write(["Drama", "Comedy"], title="another")
+    found = again(folder)
+    assert found.agrees
+    assert found.changed == ["catalogue"]
+
+
 def test_another_rule_of_the_split(folder, toy, monkeypatch):
     real = toy.ToySplit.split
 
@@ -132,7 +177,7 @@ def test_a_run_that_did_not_log_what_it_ran_on(folder, capsys):
     edit(folder / "metrics.json", **{"test/rmse": 1.0})
     assert main(["reproduce", str(folder)]) == 1
     told = capsys.readouterr().out
-    assert "versions  not logged" in told
+    assert "versions   not logged" in told
     assert "it did not log code, versions, threads, machine, git" in told
     assert "1 of " in told
 

@@ -66,13 +66,13 @@ def test_a_run_tells_its_settings_numbers_model_and_split(run):
     assert found.name == "bias_toy_split"
     np.testing.assert_array_equal(found.model.item_table_, result.model.item_table_)
     assert found.split.fingerprint == result.split.fingerprint
-    assert found.fitted_on.fingerprint == result.split.train_and_valid.fingerprint
+    assert found.fitted_on.rows_fingerprint == result.split.train_and_valid.rows_fingerprint
     assert found.caption == "toy, toy_split split, bias fitted on train and valid"
 
 
 def test_the_ratings_of_a_run_without_refit_are_those_of_train(run):
     run("refit=false")
-    assert find("last").fitted_on.fingerprint == find("last").split.train.fingerprint
+    assert find("last").fitted_on.rows_fingerprint == find("last").split.train.rows_fingerprint
 
 
 def test_a_run_that_wrote_no_identity_is_found_by_name(run):
@@ -142,7 +142,7 @@ def test_a_model_that_was_not_kept_or_is_damaged(run):
 def test_data_that_changed_since_are_refused(run):
     result = run()
     identity = json.loads((result.directory / "run.json").read_text())
-    (result.directory / "run.json").write_text(json.dumps(identity | {"split_fingerprint": "0" * 32}))
+    (result.directory / "run.json").write_text(json.dumps(identity | {"fingerprints": {"split": "0" * 32}}))
     with pytest.raises(DataError, match="have changed"):
         _ = find("last").split
 

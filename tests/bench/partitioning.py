@@ -28,7 +28,7 @@ from mfx.data.streaming import partition_dataset
 from mfx.data.table import Table
 data = Table(path=sys.argv[1], cache=False)
 folder, parts = Path(sys.argv[2]), int(sys.argv[3])
-print({way}.fingerprint)
+print({way}.rows_fingerprint)
 """
 
 

@@ -50,7 +50,7 @@ def tpe(seed, count):
             f"model.reg={trial.suggest_float('reg', 1.0, 100.0, log=True)!r}",
         ]
         plan = compose.build(compose.compose([*CHOICES, f"seed={seed}", *point]))
-        return experiment.validate(plan, trials.prepared(plan), lambda number, point: None).metrics["valid/rmse"]
+        return experiment.validate(plan, trials.prepared(plan)[0], lambda number, point: None).metrics["valid/rmse"]
 
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
     study.enqueue_trial({"factors": 40, "reg": 12.0})

@@ -246,5 +246,5 @@ def sound(ratings: Any) -> str:
     assert (np.diff(pairs) > 0).all(), "pairs repeat, or are not in order"
     assert ratings.scale.low <= ratings.values.min()
     assert ratings.scale.high >= ratings.values.max()
-    assert len(ratings.fingerprint) == 32
+    assert len(ratings.data_fingerprint) == 32
     return "right"

@@ -93,7 +93,7 @@ def facts(drawn: dict[str, Any], folder: Path, cache: bool) -> Any:
         return str(error)
     sound(ratings)
     genres = ratings.catalogue.item_features["genres"]
-    return ratings.fingerprint, ratings.catalogue.titles.tolist(), genres.names, genres.dense().tolist()
+    return ratings.data_fingerprint, ratings.catalogue.titles.tolist(), genres.names, genres.dense().tolist()
 
 
 def try_replaced(drawn: dict[str, Any], folder: Path) -> str:

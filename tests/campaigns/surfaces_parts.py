@@ -21,7 +21,7 @@ from mfx.interfaces import Ratings
 from mfx.testing import planted_ratings
 
 PARTS = 3
-ENTRIES = ("format", "name", "ratings", "bounds", "digests", "fingerprint")
+ENTRIES = ("format", "name", "ratings", "bounds", "digests", "rows_fingerprint")
 COLUMNS = ("user", "item", "rating", "timestamp")
 CHANGES = {
     "shifted": lambda column, at: column + column.dtype.type(1),
@@ -122,7 +122,7 @@ def try_parts(drawn: dict[str, Any], folder: Path) -> str:
     except MFXError as error:
         return checked(error)
     assert not another, "a data set was read that is not the one that was written"
-    assert ratings.fingerprint == written()[1].fingerprint, "another fingerprint"
+    assert ratings.fingerprints == written()[1].fingerprints, "another fingerprint"
     return "right"
 
 

@@ -199,6 +199,17 @@ def test_a_failing_run_does_not_stop_the_sweep(cli):
     assert len(summary["failures"]) == 3
 
 
+def test_runs_of_a_sweep_on_other_data_are_refused_and_in_no_mean(cli):
+    words = ("-m", *TOY, "model.epochs=2,4", "hydra.sweep.dir=runs/together", "--json")
+    done = cli(*words, MFX_TOY_DRIFT="1")  # the data change after the first run
+    assert done.returncode == 1
+    assert "model.epochs=4: mfx: The data have changed since the runs in" in done.stderr
+    summary = json.loads(done.stdout)
+    assert [(one["label"], one["runs"]) for one in summary["groups"]] == [("all", 1)]
+    again = json.loads(cli(*words, MFX_TOY_DRIFT="0").stdout)
+    assert (again["groups"], len(again["failures"])) == ([], 2), "what the folder held before counts as no run"
+
+
 def test_passwords_in_what_was_typed_are_in_no_file_of_a_sweep(cli):
     done = cli("-m", *TOY, "model.raises=true,false", "+tags.source=http://ann:secret@host/x", "--json")
     assert "1 of 2 runs failed" in done.stderr

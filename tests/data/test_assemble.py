@@ -37,7 +37,7 @@ def test_equals_from_columns_in_any_row_order(pairs, random):
     random.shuffle(rows)
     expected = Ratings.from_columns(*(np.array(column) for column in zip(*rows, strict=True)))
     ratings = assemble(raw_of(rows), Origin("file"))
-    assert ratings.fingerprint == expected.fingerprint
+    assert ratings.fingerprints == expected.fingerprints
     assert ratings.scale == expected.scale
     for column in ("users", "items", "values", "timestamps"):
         np.testing.assert_array_equal(getattr(ratings, column), getattr(expected, column))

@@ -22,7 +22,7 @@ def files_of(cache):
 
 
 def same(a, b):
-    assert a.fingerprint == b.fingerprint
+    assert a.fingerprints == b.fingerprints
     assert (a.scale, a.name) == (b.scale, b.name)
     for column in ("users", "items", "values", "timestamps"):
         x, y = getattr(a, column), getattr(b, column)

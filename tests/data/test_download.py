@@ -53,11 +53,11 @@ def test_downloads_once_and_reads(checksum, server, cache):
     assert len(first) == 4
     assert data.describe()["source"] == address(server)
     assert fetch(address(server), checksum).read_bytes() == CONTENT
-    assert GroupLens(url=address(server), checksum=checksum, cache=False).load().fingerprint == first.fingerprint
+    assert GroupLens(url=address(server), checksum=checksum, cache=False).load().fingerprints == first.fingerprints
     assert server.asked == ["/ml-x.zip"]
     # The columns alone are enough for a pinned download.
     download_path(address(server), ":".join(split_checksum(checksum))).unlink()
-    assert GroupLens(url=address(server), checksum=checksum).load().fingerprint == first.fingerprint
+    assert GroupLens(url=address(server), checksum=checksum).load().fingerprints == first.fingerprints
     assert server.asked == ["/ml-x.zip"]
 
 

@@ -73,7 +73,7 @@ def test_the_way_of_a_long_text_takes_memory_for_it_once(texts, tmp_path):
             tracemalloc.stop()
         assert peak < LIMIT
         catalogue = loaded.catalogue_
-        assert ratings.fingerprint == again.fingerprint
+        assert ratings.data_fingerprint == again.data_fingerprint
         assert len(pickle.dumps(catalogue)) < 2e6
         if catalogue.titles is None:
             assert catalogue.item_ids.tolist() == catalogue.user_ids.tolist() == sorted(IDS)

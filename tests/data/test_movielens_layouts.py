@@ -83,7 +83,7 @@ def test_shuffled_rows_give_the_same_fingerprint(files, tmp_path):
     head, rows = (lines[:1], lines[1:]) if member.endswith("csv") else ([], lines)
     random.Random(3).shuffle(rows)
     again = GroupLens(path=str(write_folder(tmp_path / "b", {**files, member: "".join(head + rows)}))).load()
-    assert again.fingerprint == first.fingerprint
+    assert again.fingerprints == first.fingerprints
 
 
 def test_a_rated_movie_that_no_file_describes_stays(tmp_path):

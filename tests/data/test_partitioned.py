@@ -31,7 +31,7 @@ def test_parts_hold_the_same_ratings_and_whole_users(tmp_path, n_parts):
     ratings = planted_ratings(silent=2)
     count = len(partition(ratings, tmp_path / "parts", n_parts))
     made = Partitioned(path=str(tmp_path / "parts"))
-    assert made.load().fingerprint == made.parts().fingerprint == ratings.fingerprint
+    assert made.load().rows_fingerprint == made.parts().rows_fingerprint == ratings.rows_fingerprint
     parts = made.parts()
     assert len(parts) == count <= min(n_parts, ratings.n_users)
     assert np.all(np.diff(parts.bounds) > 0)
@@ -64,8 +64,8 @@ def test_damage_is_told_with_the_file(folder):
         ({"bounds": "x"}, "is damaged"),
         ({"bounds": [[0], [1]]}, "is damaged"),
         ({"bounds": [0, 2**70]}, "does not cover all users"),
-        ({"fingerprint": None}, "is damaged"),
-        ({"fingerprint": "0" * 32}, "does not hold the ratings"),
+        ({"rows_fingerprint": None}, "is damaged"),
+        ({"rows_fingerprint": "0" * 32}, "does not hold the ratings"),
         ({"ratings": 3}, "does not hold the ratings"),
         ({"dropped": ["x"]}, "is damaged"),
         ({"dropped": {"x": "y"}}, "is damaged"),

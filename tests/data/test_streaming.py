@@ -90,7 +90,7 @@ def both(make, n_parts=3):
         assert found == expected
         if isinstance(found[0], dict):
             loaded = Partitioned(path=str(Path(other) / "parts")).load()
-            assert loaded.fingerprint == make().load().fingerprint
+            assert loaded.fingerprints == make().load().fingerprints
         return found
 
 
@@ -339,7 +339,7 @@ def test_damaged_parts_are_not_cut(tmp_path):
     assert "is not the file that was written" in both(lambda: Partitioned(path=str(tmp_path / "old")))[0]
     partition(planted_ratings(), tmp_path / "new", 3)
     manifest = tmp_path / "new" / "manifest.json"
-    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "fingerprint": "00"}))
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "rows_fingerprint": "00"}))
     assert "does not hold the ratings" in both(lambda: Partitioned(path=str(tmp_path / "new")))[0]
 
 

@@ -97,14 +97,14 @@ def test_the_scale_and_steps_of_stars():
 
 def test_seeds_threads_and_cache():
     first = Synthetic(preset="tiny").load()
-    assert Synthetic(preset="tiny").load().fingerprint == first.fingerprint  # from the cache
+    assert Synthetic(preset="tiny").load().fingerprints == first.fingerprints  # from the cache
     threads = numba.get_num_threads()
     numba.set_num_threads(1)
     try:
-        assert Synthetic(preset="tiny", cache=False).load().fingerprint == first.fingerprint
+        assert Synthetic(preset="tiny", cache=False).load().fingerprints == first.fingerprints
     finally:
         numba.set_num_threads(threads)
-    assert Synthetic(preset="tiny", seed=2).load().fingerprint != first.fingerprint
+    assert Synthetic(preset="tiny", seed=2).load().fingerprints != first.fingerprints
     np.random.seed(0)  # noqa: NPY002
     before = np.random.get_state()[1].copy()  # noqa: NPY002
     Synthetic(preset="tiny", cache=False).load()

@@ -81,7 +81,7 @@ def test_every_form_of_milliseconds_is_read_exactly_whole_and_in_parts(form, tmp
     expected = mfx.Ratings.from_columns([7] * 3, ITEMS, [3.0] * 3, MS, time_unit="ms")
     for ratings in (dataset.load(), in_parts(dataset, tmp_path / "parts")):
         assert (ratings.timestamps.tolist(), ratings.time_unit) == (MS[::-1], "ms")
-        assert ratings.fingerprint == expected.fingerprint
+        assert ratings.rows_fingerprint == expected.rows_fingerprint
         split = mfx.create("split", "leave_last_out", {}).split(ratings)
         ids = ratings.catalogue.item_ids
         assert [ids[part.items].tolist() for part in (split.test, split.valid, split.train)] == [[1], [5], [9]]
@@ -103,17 +103,17 @@ def test_whole_seconds_are_seconds_in_every_unit(unit, tmp_path):
         dataset = Table(path=write_csv(tmp_path, text.get(unit, times)), timestamp_unit=given)
     expected = mfx.Ratings.from_columns([7] * 3, ITEMS, [3.0] * 3, seconds)
     for ratings in (dataset.load(), in_parts(dataset, tmp_path / "parts")):
-        assert (ratings.time_unit, ratings.fingerprint) == ("s", expected.fingerprint)
+        assert (ratings.time_unit, ratings.rows_fingerprint) == ("s", expected.rows_fingerprint)
 
 
 def test_the_unit_belongs_to_the_fingerprint_and_survives_the_cache(tmp_path):
     ratings = mfx.Ratings.from_columns([7] * 3, ITEMS, [3.0] * 3, MS, time_unit="ms")
     seconds = mfx.Ratings.from_columns([7] * 3, ITEMS, [3.0] * 3, ratings.timestamps[::-1] // 1000)
     finer = mfx.Ratings.from_columns([7] * 3, ITEMS, [3.0] * 3, MS, time_unit="us")  # the same counts, in 1970
-    assert len({one.fingerprint for one in (ratings, seconds, finer)}) == 3
+    assert len({one.rows_fingerprint for one in (ratings, seconds, finer)}) == 3
     write_cached(tmp_path / "c.mfx", ratings, {})
     cached = read_cached(tmp_path / "c.mfx")[0]
-    assert (cached.time_unit, cached.fingerprint) == ("ms", ratings.fingerprint)
+    assert (cached.time_unit, cached.rows_fingerprint) == ("ms", ratings.rows_fingerprint)
 
 
 @pytest.mark.parametrize(("rule", "value"), [("keep_last", 1.0), ("keep_first", 5.0)])
@@ -220,7 +220,7 @@ def test_floats_mean_the_decimals_that_name_them(tmp_path):
     items = list(range(200))
     found = Table(path=write_parquet(tmp_path, pa.array(seconds), items), cache=False).load()
     text = Table(path=write_csv(tmp_path, [repr(float(t)) for t in seconds], items), cache=False).load()
-    assert found.fingerprint == text.fingerprint
+    assert found.rows_fingerprint == text.rows_fingerprint
     np.testing.assert_allclose(found.timestamps / 1e9, seconds, rtol=0, atol=1e-6)
     assert (found.timestamps[:100] % 1000 == 0).all()
 
@@ -323,7 +323,7 @@ def test_parts_of_a_split_count_one_unit():
     assert ratings.take(np.array([0, 2])).time_unit == "ms"
     one, other = ratings.take(np.array([0])), ratings.take(np.array([1, 2]))
     both = mfx.Split(one, other, one, "by hand").train_and_valid
-    assert (both.fingerprint, both.time_unit) == (ratings.fingerprint, "ms")
+    assert (both.rows_fingerprint, both.time_unit) == (ratings.rows_fingerprint, "ms")
     seconds = mfx.Ratings.from_columns([7], [9], [3.0], [SECOND], catalogue=ratings.catalogue)
     with pytest.raises(DataError, match="count ms and s"):
         mfx.Split(one, seconds, other, "by hand")

@@ -1,5 +1,6 @@
 """A data set in parts on a cluster comes to the splits, audits, factors and metrics of the whole."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,8 @@ import mfx
 from mfx import compose
 from mfx.data.partitioned import Partitioned
 from mfx.data.parts_writer import partition
+from mfx.engine.partitioned import PartitionedRatings
+from mfx.engine.parts import Summary, columns_of
 from mfx.engine.ray_engine import EngineError, RayEngine
 from mfx.interfaces import Ratings
 from mfx.models.bulk import Wanted, known_items
@@ -87,6 +90,28 @@ def test_splits_are_the_same_to_the_row_and_so_is_the_audit(data, name, settings
     assert found.fingerprint == engine.split(splitter, engine.load(dataset)).fingerprint
     other = engine.split(mfx.create("split", "temporal", {"fraction": 0.4}), engine.load(dataset))
     assert found.fingerprint != other.fingerprint
+
+
+def test_the_fingerprint_of_rows_in_parts_is_of_raw_ids_and_of_no_catalogue(data):
+    def in_parts(ratings):
+        bounds = np.array([0, ratings.n_users // 2, ratings.n_users])
+        rows = ratings.user_indptr[bounds]
+        columns = [tuple(column[a:b] for column in columns_of(ratings)) for a, b in itertools.pairwise(rows)]
+        sums = [
+            Summary.of(part, range(a, b), ratings.n_items)
+            for part, (a, b) in zip(columns, itertools.pairwise(bounds.tolist()), strict=True)
+        ]
+        about = (bounds, ratings.catalogue, ratings.scale, ratings.name, ratings.time_unit)
+        return PartitionedRatings.of_summaries(columns, sums, *about)
+
+    ratings, _ = data
+    plain = mfx.Catalogue(ratings.catalogue.user_ids, ratings.catalogue.item_ids)
+    more = replace(plain, item_ids=np.append(plain.item_ids, plain.item_ids[-1] + 1))
+    renamed = replace(plain, item_ids=plain.item_ids + 1)
+    same = [in_parts(one) for one in (ratings, ratings.over(plain), ratings.over(more))]
+    assert len({one.rows_fingerprint for one in same}) == 1
+    assert len({one.data_fingerprint for one in same}) == 3
+    assert in_parts(replace(ratings, catalogue=renamed)).rows_fingerprint != same[0].rows_fingerprint
 
 
 class LeavesOut(TemporalSplit):

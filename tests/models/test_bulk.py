@@ -38,7 +38,7 @@ def test_rows_and_lists_are_those_of_each_alone(model, bias_weight):
         np.testing.assert_array_equal(found.rows[user], alone.row)
         expected = alone.recommend(6, bias_weight=bias_weight, min_ratings=20)
         np.testing.assert_array_equal(ids[found.items[user]], expected["item_id"])
-        np.testing.assert_allclose(found.scores[user], expected["score"], rtol=1e-6)
+        np.testing.assert_allclose(found.scores[user], expected["score"], rtol=1e-6, atol=1e-8)
 
 
 def test_what_cannot_be_folded_in_is_refused():

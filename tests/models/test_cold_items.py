@@ -34,3 +34,12 @@ def test_side_information_helps_on_items_without_ratings_and_permuted_genres_do_
     assert gain.mean() >= 0.015
     assert won(draws, "genres alone, permuted", "genres alone").mean() >= 0.01
     assert abs(won(draws, "genres alone, permuted", "one constant feature").mean()) <= 0.003
+
+
+@pytest.mark.slow
+def test_longer_fits_to_the_genres_alone_are_not_worse_on_items_without_ratings(ratings):
+    for seed in bench.SEEDS[:3]:
+        split = mfx.create("split", "cold_items", {"seed": seed}).split(ratings)
+        early, late = bench.curve(split, "genre_als", {"item_features": bench.ALONE["genres"]}, (10, 100))
+        assert late < early + 0.001
+        assert late < bench.curve(split, "bias", {}, (30,))[0] - 0.02

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mfx.errors import ModelError, SettingError
-from mfx.interfaces import Features, Ratings
+from mfx.interfaces import Catalogue, Features, Ratings, RatingScale
 from mfx.models.als import ALS
 from mfx.models.bias import Bias
 from mfx.models.genre_als import GenreALS
@@ -26,6 +26,8 @@ MODELS = [
     GenreALS(factors=3, user_features=["constant", "count"], feature_bias=False, genre_update="factors", epochs=12),
     GenreALS(factors=3, reg=0.1, per_count=True, feature_bias=False, genre_weight=5.0, epochs=12),
     GenreALS(factors=3, genre_weight=5.0, item_features=["genres"], feature_bias=False, epochs=12),
+    GenreALS(factors=3, item_features=["constant", "genres"], epochs=12),
+    GenreALS(factors=3, bias_reg_per_rating=0.5, genre_update="factors", solver="cg", epochs=12),
 ]
 
 
@@ -54,7 +56,9 @@ def objective(model: LeastSquaresModel, ratings: Ratings) -> float:
         item_bias_pull = model.bias_reg * model.feature_bias
         item_bias_reg -= item_bias_pull
         far = v - centres(model.item_side.matrix, model.item_map_, v)
-        total += model.genre_weight * np.square(far[:, :-1]).sum() + item_bias_pull * np.square(far[:, -1]).sum()
+        if model.feature_bias:
+            item_bias_pull += per_rating(model) * ratings.item_counts
+        total += model.genre_weight * np.square(far[:, :-1]).sum() + (item_bias_pull * np.square(far[:, -1])).sum()
     if pulled and model.user_features:
         user_factors_pull, user_bias_pull = user_reg, model.bias_reg * model.feature_bias
         user_reg, user_bias_reg = 0.0, user_bias_reg - user_bias_pull
@@ -66,6 +70,12 @@ def objective(model: LeastSquaresModel, ratings: Ratings) -> float:
     ):
         total += reg * (scale[:, None] * table[:, :-1] ** 2).sum() + bias_reg * (scale * table[:, -1] ** 2).sum()
     return float(total)
+
+
+def per_rating(model: GenreALS) -> float:
+    if model.bias_reg_per_rating is None:
+        return 0.0 if "count" in model.item_side.columns else 0.3
+    return model.bias_reg_per_rating
 
 
 def centres(features, feature_map, table):
@@ -258,6 +268,31 @@ def test_genres_carry_over_to_items_without_ratings(make_planted):
     assert true < 0.9 * false
 
 
+def test_items_say_as_much_of_the_map_as_they_have_ratings_when_nothing_else_says_how_many_they_have():
+    """What many rate is good here: who predicts the mean item, and not the mean rating, is too low on new items."""
+    rng, n_users, n_items = np.random.default_rng(3), 150, 400
+    share = 0.01 + 0.5 * rng.random(n_items) ** 4
+    quality = 0.5 * np.log(share / share.mean())
+    u, i = np.nonzero(rng.random((n_users, n_items)) < share)
+    values = 3.5 + quality[i] + 0.3 * rng.normal(size=n_users)[u] + 0.5 * rng.normal(size=u.size)
+    catalogue = Catalogue(np.arange(n_users), np.arange(n_items))
+    ratings = Ratings.from_columns(u, i, values, catalogue=catalogue, scale=RatingScale(-5.0, 10.0))
+    cold = ratings.items % 4 == 0
+    train, test = ratings.take(~cold), ratings.take(cold)
+
+    def errors(epochs, **settings):
+        model = GenreALS(factors=2, epochs=epochs, item_features=["constant"], **settings).fit(train)
+        return test.values - model.score_pairs(test.users, test.items)
+
+    bias = np.mean((test.values - Bias().fit(train).score_pairs(test.users, test.items)) ** 2)
+    by_items, early, late = errors(200, bias_reg_per_rating=0.0), errors(10), errors(200)
+    assert by_items.mean() > 0.4
+    assert np.mean(by_items**2) > 1.15 * bias
+    assert abs(late.mean()) < 0.3
+    assert np.mean(late**2) < 0.95 * bias
+    assert np.mean(late**2) < 1.01 * np.mean(early**2)
+
+
 UNRATED = 4
 COLD = [
     *(model for model in MODELS if isinstance(model, GenreALS)),
@@ -420,6 +455,7 @@ def test_divergence_is_an_error_with_advice(planted):
         ({"user_reg": -1.0}, "ALS.user_reg=-1.0 must be at least 0"),
         ({"item_features": []}, "GenreALS.item_features is empty"),
         ({"per_count": True, "feature_bias": True}, "pulls of biases and users have no such scale"),
+        ({"bias_reg_per_rating": 0.1, "feature_bias": False}, "bias_reg_per_rating is a pull of biases"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings, message):

@@ -9,7 +9,10 @@ from scipy import sparse
 from mfx.errors import ModelError
 from mfx.interfaces import Features
 from mfx.models import side_information
+from mfx.models.bayes_mf import BayesMF
+from mfx.models.genre_als import GenreALS
 from mfx.models.side_information import Counterparts, gather
+from mfx.sweep.space import build
 
 GENRES = Features.from_lists([["A", "B"], ["B"], [], ["A", "B", "C", "D"]])
 TAGS = Features(("x", "y"), np.array([0, 1, 3, 3, 3]), np.array([0, 0, 1], np.int32), np.array([2, 1, 3], np.float32))
@@ -57,6 +60,13 @@ def test_rows_without_ratings_lie_between_the_average_and_those_with_one(unrated
     column = gather(["count"], {}, COUNTS, unrated=unrated).matrix.toarray()[:, 0]
     assert column[2] == pytest.approx(unrated * column[0])
     assert column[0] < 0.0
+
+
+@pytest.mark.parametrize("model", [GenreALS, BayesMF])
+def test_sweeps_search_what_the_count_of_rows_without_ratings_is_taken_for(model):
+    space = {one.name: one for one in build([], {"model": {"name": model.name, **model().settings()}})}
+    searched = space["model.unrated"]
+    assert (searched.kind, searched.low, searched.high, searched.default) == ("float", 0.0, 1.0, 0.2)
 
 
 @given(st.integers(0, 3), st.sampled_from(["mean", "sum"]), st.sampled_from([1, 2]), st.sampled_from([0.0, 0.4]))

@@ -20,13 +20,15 @@ def start(rows, other, seed=5):
 @pytest.mark.parametrize("n_factors", [0, 1, 7, 13, 33, 64])
 @pytest.mark.parametrize("per_count", [False, True])
 @pytest.mark.parametrize("with_bias", [False, True])
-@pytest.mark.parametrize("with_prior", [False, True])
+@pytest.mark.parametrize("with_prior", [None, "of all", "of each row"])
 def test_many_steps_reach_the_solution_of_the_normal_equations(n_factors, per_count, with_bias, with_prior):
     rows, other = problem(n_factors, COUNTS)
     prior = None
     if with_prior:
         weights = np.full(n_factors + 1, 7.0, dtype=np.float32)
         weights[-1] = 0.0
+        if with_prior == "of each row":
+            weights = weights * np.linspace(0.1, 3.0, rows.n_rows, dtype=np.float32)[:, None]
         prior = Prior(start(rows, other, 1), weights)
     ridge = Ridge(factors=2.5, bias=1.5, per_count=per_count, with_bias=with_bias)
     out = start(rows, other)

@@ -33,7 +33,7 @@ def case():
     rows = SparseRows(indptr, np.nonzero(there)[1].astype(np.int32), rng.normal(3, 1, indptr[-1]).astype(np.float32))
     other, begin = (rng.normal(size=(n, 6)).astype(np.float32) for n in (40, 23))
     own = {
-        "prior": Prior(rng.normal(size=(23, 6)).astype(np.float32), rng.uniform(1, 3, 6).astype(np.float32)),
+        "prior": Prior(rng.normal(size=(23, 6)).astype(np.float32), rng.uniform(1, 3, (23, 6)).astype(np.float32)),
         "scales": rng.uniform(0.5, 2, 23).astype(np.float32),
     }
     return rows, other, begin, own

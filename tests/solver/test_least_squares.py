@@ -41,7 +41,9 @@ def closed_form(rows: SparseRows, other, ridge: Ridge, offset: float, prior: Pri
         target = rows.values[part].astype(np.float64) - offset - side[:, -1]
         scale = max(len(side), 1) if ridge.per_count else 1
         penalty = scale * ridge.weights(other.shape[1] - 1).astype(np.float64)
-        pull = np.zeros_like(penalty) if prior is None else prior.weights.astype(np.float64)
+        pull = (
+            np.zeros_like(penalty) if prior is None else prior.of_rows(row, row + 1).weights.ravel().astype(np.float64)
+        )
         centre = np.zeros_like(penalty) if prior is None else prior.centres[row].astype(np.float64)
         w = np.linalg.solve(design.T @ design + np.diag(penalty + pull), design.T @ target + pull * centre)
         solutions.append(w)
@@ -55,7 +57,7 @@ COUNTS = [0, 1, 2, 7, 8, 9, 0, 127, 128, 129, 300, 0]
 @pytest.mark.parametrize("n_factors", [0, 1, 3, 6, 7, 13, 20, 33])
 @pytest.mark.parametrize("per_count", [False, True])
 @pytest.mark.parametrize("with_bias", [False, True])
-@pytest.mark.parametrize("with_prior", [False, True])
+@pytest.mark.parametrize("with_prior", [None, "of all", "of each row"])
 def test_solutions_and_minima_are_those_of_the_normal_equations(n_factors, per_count, with_bias, with_prior):
     rows, other = problem(n_factors, COUNTS)
     rng = np.random.default_rng(1)
@@ -63,6 +65,8 @@ def test_solutions_and_minima_are_those_of_the_normal_equations(n_factors, per_c
     if with_prior:
         weights = np.full(n_factors + 1, 7.0, dtype=np.float32)
         weights[-1] = 4.0 * (per_count and with_bias)
+        if with_prior == "of each row":
+            weights = weights * rng.uniform(0.1, 3.0, (rows.n_rows, 1)).astype(np.float32)
         prior = Prior(rng.normal(size=(rows.n_rows, n_factors + 1)).astype(np.float32), weights)
     ridge = Ridge(factors=2.5, bias=1.5, per_count=per_count, with_bias=with_bias)
     out = np.full((rows.n_rows, n_factors + 1), np.nan, dtype=np.float32)

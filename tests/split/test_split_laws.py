@@ -93,7 +93,7 @@ def test_without_valid_the_test_part_is_the_same(kind: Any, data: Columns) -> No
     with_valid = try_split(kind(**enough), ratings)
     without = kind(**{**enough, **off}).split(ratings)
     assert len(without.valid) == 0
-    assert without.test.fingerprint == with_valid.test.fingerprint
+    assert without.test.rows_fingerprint == with_valid.test.rows_fingerprint
 
 
 @given(data=columns(), tenths=st.integers(3, 7))

@@ -60,6 +60,7 @@ def test_an_engine_is_started_once_for_trials_that_share_it_and_this_process(lau
     )
     one = SimpleNamespace(plan=made, schedule=SimpleNamespace(point=lambda number: {searched: 1}))
     one.launcher = SimpleNamespace(launch=lambda jobs, initial_job_idx: events.append("trials"))
+    one.study = SimpleNamespace(take_back=lambda number: None)
     with contextlib.ExitStack() as one.engine:
         one.engine_to_start = sweeper.shares_engine(made, {"_target_": launcher})
         for numbers in ([], [0], [1]):

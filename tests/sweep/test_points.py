@@ -102,6 +102,42 @@ def test_five_by_five_around_the_centre_leaves_24_new_points():
     assert 10.0 in made.axes["model.reg"]
 
 
+@st.composite
+def numbers(draw):
+    """A dimension of numbers at will, and values of it that were drawn."""
+    log = draw(st.booleans())
+    low = draw(st.floats(1e-6, 1e3) if log else st.floats(-1e3, 1e3))
+    high = low + draw(st.floats(1e-3, 1e4))
+    kind = draw(st.sampled_from(["int", "float"]))
+    if kind == "int":
+        low, high = max(1, int(low)), max(1, int(low)) + draw(st.integers(0, 300))
+    step = draw(st.integers(1, 7)) if kind == "int" and not log else 1
+    one = Dimension("x", kind, low, high, 0, log=log, step=step)
+    seeds = draw(st.lists(st.integers(0, 10**6), min_size=1, max_size=6))
+    values = [one.draw(np.random.default_rng(seed)) for seed in seeds]
+    return one, [*draw(st.lists(st.sampled_from([one.at(0.0), one.at(1.0)]), max_size=1)), *values]
+
+
+@given(numbers(), st.integers(1, 9), st.integers(2, 6))
+def test_the_best_point_is_a_point_of_the_grid(drawn, count, best_few):
+    one, values = drawn
+    made = lay([one], [{"x": value} for value in values], ["x"], points=count, best_few=best_few)
+    axis = made.axes["x"]
+    assert values[0] in axis
+    assert axis == sorted(set(axis))
+    assert len(axis) <= count
+    if one.kind == "float" and one.high - one.low > 1 and 0.01 < one.place(values[0]) < 0.99:
+        assert len(axis) == count, "so far apart, none rounds to another"
+    assert one.low <= axis[0] <= axis[-1] <= one.high
+
+
+def test_an_even_number_of_points_reaches_as_far_as_an_odd_one():
+    few = [{"model.reg": 10.0}, {"model.reg": 10 ** (1 + 0.2)}]
+    axes = {count: lay([REG], few, ["model.reg"], points=count).axes["model.reg"] for count in (3, 4)}
+    assert axes[3] == pytest.approx([6.30957, 10.0, 15.8489])
+    assert axes[4] == pytest.approx([6.30957, 7.94328, 10.0, 15.8489])
+
+
 def test_the_two_most_important_settings_or_those_wanted():
     shares = {"model.factors": 0.2, "model.reg": 0.5, "split.rule": 0.3}
     assert most_important(SPACE, shares, None) == ["model.reg", "split.rule"]

@@ -4,7 +4,7 @@ import pytest
 
 from mfx.sweep.points import random_points
 from mfx.sweep.space import Dimension
-from mfx.sweep.storage import JOURNAL
+from mfx.sweep.storage import JOURNAL, StudyError
 from mfx.sweep.study import Study
 
 SPACE = [Dimension("model.a", "float", 0.0, 1.0, 0.5), Dimension("model.b", "float", 0.0, 1.0, 0.5)]
@@ -43,6 +43,16 @@ def test_trials_of_a_dead_sweeper_are_taken_over_and_those_of_a_living_one_are_n
     assert not late.owned_by_other(0)
 
 
+def test_trials_of_another_folder_in_the_same_storage_are_refused(tmp_path):
+    storage = f"sqlite:///{tmp_path / 'optuna.db'}"
+    one = Study(tmp_path / "one" / "study", storage, False, SPACE)
+    one.claim(2, 9, POINTS.__getitem__)
+    one.refuse_foreign()
+    other = Study(tmp_path / "other" / "study", storage, False, SPACE)
+    with pytest.raises(StudyError, match=r"holds 2 trials that are not in .*other/study"):
+        other.refuse_foreign()
+
+
 @pytest.mark.parametrize("higher", [False, True])
 def test_trials_are_ranked_by_direction_and_ties_by_number(tmp_path, higher):
     study = open_study(tmp_path, higher)
@@ -61,6 +71,17 @@ def test_the_setting_that_matters_is_the_important_one(tmp_path):
     shares = study.importances()
     assert shares["model.b"] > 0.8
     assert sum(shares.values()) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("higher", [False, True])
+def test_importances_are_those_of_the_best_trials_and_not_of_the_worst(tmp_path, higher):
+    study = open_study(tmp_path, higher)
+    study.claim(51, 51, POINTS.__getitem__)
+    for number, point in enumerate(POINTS):
+        worse = point["model.b"] if point["model.b"] < 0.4 else 10 + point["model.a"]
+        complete(study, number, -worse if higher else worse)
+    shares = study.importances()
+    assert shares["model.b"] > 0.6, "b alone decides among the best, a alone among the worst"
 
 
 def test_importances_are_equal_where_nothing_is_known(tmp_path):

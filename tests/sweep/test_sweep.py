@@ -2,6 +2,7 @@ import importlib.util
 import json
 import shlex
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -66,6 +67,62 @@ def test_the_same_command_after_the_end_runs_nothing(sweep, essence):
     assert essence(second) == essence(first)
     assert "trials are done" in done.stderr
     assert {path: path.stat().st_mtime_ns for path in sweep.folder.glob("runs/sweeps/*/*/**/*.json")} == before
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock"}
+
+
+def test_a_study_goes_on_with_the_same_data_and_code_only(sweep):
+    _, found = sweep(*BUDGET)
+    folder = Path(found["folder"])
+    before = contents(folder)
+    done, _ = sweep(*BUDGET, "tracking=mlflow", MFX_TOY_DRIFT="0")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert f"The data have changed since the runs in {folder} were made (rows, split)" in done.stderr
+    assert "sweep.study=NAME" in done.stderr
+    inputs = json.loads((folder / "inputs.json").read_text())
+    inputs["code"] |= {"version.numpy": "0.1", "code.flow-plugin": "another"}
+    (folder / "inputs.json").write_text(json.dumps(inputs))
+    done, _ = sweep(*BUDGET)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert "numpy 0.1 is now " in done.stderr
+    assert "the code of flow-plugin has changed" in done.stderr
+    (folder / "inputs.json").unlink()
+    done, _ = sweep(*BUDGET)
+    assert "does not say on what data its trials were made" in done.stderr
+    after = contents(folder)
+    assert {path: after.get(path) for path in before if path.name != "inputs.json"} == {
+        path: text for path, text in before.items() if path.name != "inputs.json"
+    }
+    assert not (sweep.folder / "runs" / "mlflow.db").exists()
+
+
+def test_data_that_change_before_the_refit_are_not_scored(sweep):
+    done, _ = sweep(*BUDGET, MFX_TOY_DRIFT="1")
+    assert done.returncode == 1
+    assert "The data have changed since the runs in" in done.stderr
+    assert not list(sweep.folder.glob("runs/sweeps/*/best/metrics.json"))
+
+
+def test_data_sets_that_are_searched_are_each_compared_with_themselves(sweep):
+    searched = ("dataset.users=choice(60,50)", "sweep.random_trials=4", "sweep.grid_points=0")
+    done, found = sweep(*searched)
+    assert done.returncode == 0, done.stderr
+    assert len({one["point"]["dataset.users"] for one in found["trials"]}) == 2
+    assert sweep(*searched)[1]["ranking"] == found["ranking"]
+    done, _ = sweep(*searched, MFX_TOY_DRIFT="1")  # the second of the two data sets is another one
+    assert "The data have changed" in done.stderr
+
+
+@pytest.mark.slow
+@joblib
+def test_workers_that_see_other_data_end_the_sweep(sweep):
+    done, _ = sweep(*BUDGET, "sweep.workers=2", "sweep.batch=6", "sweep.max_failures=1", MFX_TOY_DRIFT="by process")
+    assert done.returncode == 1, done.stderr
+    assert "The data have changed since the runs in" in done.stderr
+    statuses = [record[0] for record in results(sweep.folder).values()]
+    assert set(statuses) == {"complete"}, "a refused trial counts as not run"
 
 
 @pytest.mark.slow

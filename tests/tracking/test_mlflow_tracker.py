@@ -13,6 +13,7 @@ import pytest
 from mfx.errors import RunGone, SettingError, TrackingError
 from mfx.interfaces import DataInfo, TrackedRun, Tracker
 from mfx.tracking import mlflow_tracker
+from mfx.tracking.background import BackgroundRun
 from mfx.tracking.mlflow_tracker import MLflowTracker
 
 
@@ -256,6 +257,45 @@ def test_a_store_that_locks_during_a_run_costs_no_result(client, info, database,
     run.finish("FINISHED")
     assert client.get_run(run.run_id).data.metrics == {"valid/rmse": 0.8}
     assert len(client.get_metric_history(run.run_id, "valid/rmse")) == 2
+
+
+def test_a_store_that_is_locked_when_tags_are_written_gets_them_later(client, info, database, monkeypatch, caplog):
+    from mlflow.tracking import MlflowClient
+
+    write, failed = MlflowClient.log_batch, []
+
+    def locked(self, run_id, metrics=(), params=(), tags=()):
+        if tags and not failed:
+            failed.append(tags)
+            raise sqlite3.OperationalError("database is locked")
+        return write(self, run_id, metrics, params, tags)
+
+    monkeypatch.setattr(MlflowClient, "log_batch", locked)
+    run = BackgroundRun(MLflowTracker(flush_seconds=0), info())
+    run.set_tags({"early": "yes"})
+    run.log_epoch(1, {"valid/rmse": 0.9})
+    run.finish("FINISHED")
+    found = client.get_run(run.run_id)
+    assert failed
+    assert (found.data.tags["early"], found.data.metrics, found.info.status) == ("yes", {"valid/rmse": 0.9}, "FINISHED")
+    (warning,) = [one.getMessage() for one in caplog.records]
+    assert "writing tags: database is locked. The run goes on, and this is recorded later." in warning
+
+
+def test_a_run_whose_parameters_cannot_be_written_is_not_left_half_written(client, info, database, monkeypatch):
+    from mlflow.tracking import MlflowClient
+
+    def locked(*arguments, **named):
+        raise sqlite3.OperationalError("database is locked")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "log_batch", locked)
+        with pytest.raises(TrackingError, match="locked"):
+            MLflowTracker().start(info())
+    run = MLflowTracker().start(info())
+    run.finish("FINISHED")
+    experiments = [one.experiment_id for one in client.search_experiments()]
+    assert [one.info.run_id for one in client.search_runs(experiments)] == [run.run_id]
 
 
 def test_a_store_that_is_deleted_during_a_run_is_noticed(client, info, database):

@@ -105,9 +105,9 @@ def _describe(made: ExplorePlan, ratings: Ratings, tracked: BackgroundRun) -> No
     about = made.dataset.describe() if hasattr(made.dataset, "describe") else {}
     profile = {"ratings": float(len(ratings)), "users": float(ratings.n_users), "items": float(ratings.n_items)}
     source = about.get("source", f"dataset={made.config['dataset']['name']}")
-    tracked.log_data(DataInfo(ratings.name, ratings.fingerprint, source, profile))
+    tracked.log_data(DataInfo(ratings.name, ratings.data_fingerprint, source, profile))
     tracked.set_tags({f"data.{fact}": text for fact, text in about.items()})
-    tracked.set_tags({"data_fingerprint": ratings.fingerprint})
+    tracked.set_tags({"data_fingerprint": ratings.data_fingerprint})
 
 
 def _parts(split: Split, tracked: BackgroundRun) -> tuple[str, dict[str, PartCounts]]:
