@@ -91,13 +91,13 @@ def _refused(one: FinishedRun, other: FinishedRun) -> RunError:
     keys = [key for key in {**first, **second} if key.partition(".")[0] in (*APART, "seed")]
     told = [f"{key} is {first.get(key)} and {second.get(key)}" for key in keys if first.get(key) != second.get(key)]
     why = "; ".join(told[:4]) or "the data changed between them"
-    seeds = [f"{group}.seed={one.config[group]['seed']}" for group in APART if _seed(one, group) != _seed(other, group)]
-    hint = f"For several fits on one split, give every run {' '.join(seeds)} beside its own seed." if seeds else ""
+    seeds = [
+        f"{group}.seed={one.config[group]['seed']}"
+        for group in APART
+        if "seed" in one.config[group] and one.config[group]["seed"] != other.config[group].get("seed")
+    ]
+    fits = f" For several fits on one split, give every run {' '.join(seeds)} beside its own seed." if seeds else ""
     return RunError(
         f"{one.name} and {other.name} were scored on different splits: {why}. Their numbers cannot be compared.",
-        hint or "Run one of them again with the other's data and split.",
+        f"Run one of them again with the other's data and split.{fits}",
     )
-
-
-def _seed(run: FinishedRun, group: str) -> object:
-    return run.config[group].get("seed")
