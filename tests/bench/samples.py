@@ -74,7 +74,8 @@ def main() -> None:
     begin, end = "<!-- samples: python tests/bench/samples.py -->\n", "<!-- end of samples -->"
     head, mark, rest = text.partition(begin)
     _, closing, tail = rest.partition(end)
-    assert mark and closing, "README.md has lost its marks"
+    assert mark, "README.md has lost its marks"
+    assert closing, "README.md has lost its marks"
     README.write_text(f"{head}{mark}{table(found)}{closing}{tail}", encoding="utf-8")
 
 
