@@ -64,6 +64,8 @@ if TYPE_CHECKING:
     from mfx.results import Result
     from mfx.settings import Component, setting, tunable
     from mfx.split.audit import audit
+    from mfx.split.chance import item_hash, rating_hash
+    from mfx.timestamps import TimeUnit
 
 _DOOR = {
     "mfx.data.pieces": ("Sink",),
@@ -146,6 +148,11 @@ _DOOR = {
         "tunable",
     ),
     "mfx.split.audit": ("audit",),
+    "mfx.split.chance": (
+        "item_hash",
+        "rating_hash",
+    ),
+    "mfx.timestamps": ("TimeUnit",),
 }
 _HOME = {name: module for module, names in _DOOR.items() for name in names}
 
@@ -201,6 +208,7 @@ __all__ = [
     "SplitError",
     "Splitter",
     "Tags",
+    "TimeUnit",
     "TrackedRun",
     "Tracker",
     "TrackingError",
@@ -210,6 +218,8 @@ __all__ = [
     "create",
     "create_metrics",
     "evaluate",
+    "item_hash",
+    "rating_hash",
     "register",
     "run",
     "setting",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from mfx import checkpoint, compose
+from mfx import checkpoint, compose, yardstick
 from mfx.checkpoint import Checkpoint
 from mfx.errors import MetricError
 from mfx.interfaces import DataInfo, Epoch, Metric, Model, Ratings, RunInfo, Split
@@ -28,6 +28,7 @@ from mfx.results import (
     write_identity,
     write_json,
 )
+from mfx.split.checks import notes as split_notes
 from mfx.tracking import environment
 from mfx.tracking.background import BackgroundRun, opened
 from mfx.tracking.stages import StageClock
@@ -143,6 +144,7 @@ def execute(plan: compose.Plan, directory: Path, parent: str | None = None, list
         with clock.stage("split"):
             split = plan.engine.split(plan.splitter, ratings)
             facts = _describe(plan, ratings, split, tracked)
+            notes = _notes(plan, facts)
             kept.stands_on(split.fingerprint)
         with clock.stage("fit"):
             best = _fit(plan, split, curves, tracked.log_epoch, listener, kept)
@@ -156,6 +158,7 @@ def execute(plan: compose.Plan, directory: Path, parent: str | None = None, list
                 model = _refit(plan, split, best, listener, kept)
         with clock.stage("test"):
             test, not_on_test = _score(plan, model, split.train_and_valid, split.test, plan.metrics)
+            popularity = yardstick.popularity_on_test(plan, split)
         with clock.stage("save"):
             save_model(directory, model)
             if plan.config["figures"]:
@@ -164,8 +167,10 @@ def execute(plan: compose.Plan, directory: Path, parent: str | None = None, list
         metrics = _finals(curves, best) | clock.metrics()
         metrics |= {f"valid/{name}": value for name, value in valid.items()}
         metrics |= {f"test/{name}": value for name, value in test.items()}
-        write_identity(directory, tracked.run_id, plan.name, f"valid/{plan.objective}", ratings, split)
-        tracked.set_tags({"description": description(plan.config, metrics, split.rule)})
+        metrics |= popularity
+        notes += yardstick.notes(plan, test, popularity)
+        write_identity(directory, tracked.run_id, plan.name, f"valid/{plan.objective}", ratings, split, notes)
+        tracked.set_tags({"description": description(plan.config, metrics, ratings.name, split.rule)})
         metrics = _record(metrics, facts, skipped, curves, directory, tracked)
     return Result(
         settings=plan.config,
@@ -175,6 +180,7 @@ def execute(plan: compose.Plan, directory: Path, parent: str | None = None, list
         split=split,
         curves=curves.values,
         skipped=skipped,
+        notes=notes,
         directory=directory,
         run_id=tracked.run_id,
         where=tracked.where(),
@@ -233,6 +239,19 @@ def _describe(plan: compose.Plan, ratings: Ratings, split: Split, tracked: Backg
     facts = {f"audit/{fact}": float(value) for fact, value in plan.engine.audit(split).items()}
     tracked.log_metrics(facts)
     return facts
+
+
+def _notes(plan: compose.Plan, facts: Mapping[str, float]) -> list[str]:
+    """Say in a line each what a reader of the numbers has to know of the data and the split, and warn of it."""
+    notes = [
+        f"The {kind} left out {count:,} rows: {reason}."
+        for kind, component in (("data set", plan.dataset), ("split", plan.splitter))
+        for reason, count in sorted(getattr(component, "dropped_", {}).items())
+    ]
+    notes += split_notes(plan.splitter, {name.removeprefix("audit/"): value for name, value in facts.items()})
+    for note in notes:
+        log.warning("%s", note)
+    return notes
 
 
 def _fit(

@@ -17,7 +17,10 @@ from typing import Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkabl
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mfx.columns import Rounding, check_encodable, distinct, positions, raw_ids, texts
 from mfx.errors import DataError
+from mfx.id_hashes import id_hashes, id_ranks
+from mfx.timestamps import UNITS, TimeUnit, divided, of_python, unrepresentable
 
 IndexArray: TypeAlias = NDArray[np.int32]
 PointerArray: TypeAlias = NDArray[np.int64]
@@ -27,6 +30,8 @@ BoolArray: TypeAlias = NDArray[np.bool_]
 AnyArray: TypeAlias = NDArray[Any]
 PartColumns: TypeAlias = tuple[IndexArray, IndexArray, FloatArray, PointerArray | None]
 """Users, items, values and timestamps of some ratings, in canonical order."""
+_MOST = {"user": 2**31 - 1, "item": 2**30}
+"""Most rows of a catalogue. Items are half as many, because lists mark one that loses ties by index + items."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +61,7 @@ class Features:
             raise DataError("Features: indptr does not describe the rows of indices.")
         if self.indices.size and (self.indices.min() < 0 or self.indices.max() >= len(self.names)):
             raise DataError("Features: an entry points past the last feature name.")
+        check_encodable(texts(self.names, "Features: names"), "Features: names")
 
     def __len__(self) -> int:
         return self.indptr.size - 1
@@ -86,14 +92,21 @@ class Catalogue:
 
     Attributes
     ----------
-    user_ids : array, shape (users,)
-        Raw user ids (int64 or str), strictly increasing.
-    item_ids : array, shape (items,)
+    user_ids : int64 array or object array of str, shape (users,)
+        Raw user ids, strictly increasing. Whatever integers or text are given, they become one of these two dtypes;
+        text is Python's, because numpy's own is as wide in every row as in the longest.
+    item_ids : int64 array or object array of str, shape (items,)
         Raw item ids, strictly increasing; may hold items that nobody rated.
-    titles : array of str, shape (items,), or None
+    titles : object array of str, shape (items,), or None
         Item titles; empty where unknown.
     item_features, user_features : mapping of str to Features
         Blocks of side information by name, such as ``item_features["genres"]``.
+
+    Raises
+    ------
+    DataError
+        If ids are neither integers nor text, do not increase, or are too many for an int32 index; if titles are no
+        text; or if titles or features do not belong to the ids.
     """
 
     user_ids: AnyArray
@@ -103,9 +116,21 @@ class Catalogue:
     user_features: Mapping[str, Features] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for what, ids in (("user", self.user_ids), ("item", self.item_ids)):
-            if ids.size > 1 and not np.all(ids[:-1] < ids[1:]):
+        for what, given in (("user", self.user_ids), ("item", self.item_ids)):
+            if np.size(given) > _MOST[what]:
+                raise DataError(
+                    f"Catalogue: {np.size(given):,} {what}s; an int32 index can tell {_MOST[what]:,} apart."
+                )
+            ids = raw_ids(given, f"Catalogue: {what} ids")
+            if ids.ndim != 1 or not np.all(ids[:-1] < ids[1:]):
                 raise DataError(f"Catalogue: {what} ids must be strictly increasing.")
+            if ids.dtype.kind == "O":
+                check_encodable(ids, f"Catalogue: {what} ids")
+            object.__setattr__(self, f"{what}_ids", ids)
+        if self.titles is not None:
+            titles = texts(self.titles, "Catalogue: titles")
+            check_encodable(titles, "Catalogue: titles")
+            object.__setattr__(self, "titles", titles)
         for what, blocks, size in (
             ("item", self.item_features, self.item_ids.size),
             ("user", self.user_features, self.user_ids.size),
@@ -126,24 +151,31 @@ class Catalogue:
         """Number of items, rated or not."""
         return int(self.item_ids.size)
 
+    @functools.cached_property
+    def user_hashes(self) -> NDArray[np.uint64]:
+        """Hash of each user's raw id, shape (users,): the same whoever else is in the catalogue, see `mfx.id_hashes`."""
+        return id_hashes(self.user_ids)
+
+    @functools.cached_property
+    def item_hashes(self) -> NDArray[np.uint64]:
+        """Hash of each item's raw id, shape (items,): the same whatever else is in the catalogue."""
+        return id_hashes(self.item_ids)
+
+    @functools.cached_property
+    def item_ranks(self) -> PointerArray | None:
+        """Place of each item in the order in which ties are broken, int64, shape (items,); None for that of indices.
+
+        Integers come by value, also if they are stored as text, and before other ids.
+        """
+        return id_ranks(self.item_ids)
+
     def user_index(self, user_ids: ArrayLike) -> IndexArray:
-        """Translate raw user ids into indices; -1 where a user is unknown."""
-        return _lookup(self.user_ids, user_ids)
+        """Translate raw user ids into indices; -1 where a user is unknown, DataError if an id is no id."""
+        return positions(self.user_ids, np.atleast_1d(raw_ids(user_ids, "user ids")))
 
     def item_index(self, item_ids: ArrayLike) -> IndexArray:
-        """Translate raw item ids into indices; -1 where an item is unknown."""
-        return _lookup(self.item_ids, item_ids)
-
-
-def _lookup(sorted_ids: AnyArray, wanted: ArrayLike) -> IndexArray:
-    values = np.atleast_1d(np.asarray(wanted))
-    if sorted_ids.size == 0 or values.size == 0:
-        return np.full(values.shape, -1, dtype=np.int32)
-    if (sorted_ids.dtype.kind in "iu") != (values.dtype.kind in "iu"):
-        # Ids of another type are unknown ids; numpy would compare 1 with "1" by turning both into text.
-        return np.full(values.shape, -1, dtype=np.int32)
-    place = np.minimum(np.searchsorted(sorted_ids, values), sorted_ids.size - 1)
-    return np.where(sorted_ids[place] == values, place, -1).astype(np.int32)
+        """Translate raw item ids into indices; -1 where an item is unknown, DataError if an id is no id."""
+        return positions(self.item_ids, np.atleast_1d(raw_ids(item_ids, "item ids")))
 
 
 @dataclass(frozen=True)
@@ -171,9 +203,11 @@ class Fingerprint:
             for _ in threads.map(hashlib.blake2b.update, self._columns, held):
                 pass
 
-    def of(self, catalogue: Catalogue) -> str:
-        """Return the digest of the ratings so far and of the raw ids that their indices mean."""
+    def of(self, catalogue: Catalogue, time_unit: TimeUnit = "s") -> str:
+        """Return the digest of the ratings so far, the unit of their time and the raw ids that their indices mean."""
         digests = [column.digest() for column in self._columns]
+        if time_unit != "s":
+            digests.append(time_unit.encode())
         for ids in (catalogue.user_ids, catalogue.item_ids):
             number = ids.dtype.kind in "iu"
             buffer = np.ascontiguousarray(ids).data if number else memoryview("\0".join(ids).encode())
@@ -192,19 +226,21 @@ class Ratings:
     values : float32 array, shape (n,)
         Finite ratings.
     timestamps : int64 array, shape (n,), or None
-        Seconds since 1970-01-01 UTC.
+        Counts of `time_unit` since 1970-01-01 UTC.
     catalogue : Catalogue
         The users and items that the indices mean.
     scale : RatingScale
         What a person can give; predictions may leave it unless clipped.
     name : str
         Name of the data set, for captions and logs.
+    time_unit : {"s", "ms", "us", "ns"}
+        What timestamps count: the coarsest of these that loses nothing of the source; seconds without timestamps.
 
     Raises
     ------
     DataError
-        If arrays disagree in length, an index lies outside the catalogue, a rating is not finite, or rows are
-        not in canonical order (`from_columns` and `take` establish it).
+        If arrays disagree in length, an index lies outside the catalogue, a rating is not finite, a timestamp is
+        outside the years 1000 to 9999, or rows are not in canonical order (`from_columns` and `take` establish it).
     """
 
     users: IndexArray
@@ -214,8 +250,11 @@ class Ratings:
     catalogue: Catalogue
     scale: RatingScale
     name: str = "ratings"
+    time_unit: TimeUnit = "s"
 
     def __post_init__(self) -> None:
+        if self.time_unit not in UNITS:
+            raise DataError(f"Ratings: time_unit={self.time_unit!r} is none of {', '.join(UNITS)}.")
         columns: dict[str, AnyArray] = {"users": self.users, "items": self.items, "values": self.values}
         if self.timestamps is not None:
             columns["timestamps"] = self.timestamps
@@ -235,9 +274,25 @@ class Ratings:
         if not np.isfinite(self.values).all():
             bad = int((~np.isfinite(self.values)).sum())
             raise DataError(f"Ratings: {bad} of {self.values.size} values are not finite.")
+        if self.timestamps is not None:
+            ends = np.array([self.timestamps.min(), self.timestamps.max()])
+            for reason, which in unrepresentable(*divided(ends, self.time_unit)):
+                if which.any():
+                    raise DataError(f"Ratings: {reason} (time_unit={self.time_unit}, {ends[which][0]}).")
         same_user = self.users[:-1] == self.users[1:]
         if np.any(self.users[:-1] > self.users[1:]) or np.any(same_user & (self.items[:-1] > self.items[1:])):
             raise DataError("Ratings: rows are not ordered by user and item.", "Build them with Ratings.from_columns.")
+        earlier = np.flatnonzero(same_user & (self.items[:-1] == self.items[1:]))
+        later = earlier + 1
+        wrong = self.values[earlier] > self.values[later]
+        if self.timestamps is not None:
+            ahead, behind = self.timestamps[earlier], self.timestamps[later]
+            wrong = (ahead > behind) | ((ahead == behind) & wrong)
+        if np.any(wrong):
+            raise DataError(
+                "Ratings: rows of one user and item are not ordered by timestamp and value.",
+                "Build them with Ratings.from_columns.",
+            )
 
     def __len__(self) -> int:
         return int(self.users.size)
@@ -277,7 +332,7 @@ class Ratings:
         """Hex digest of users, items, values, timestamps and raw ids: equal for equal ratings in any row order."""
         fingerprint = Fingerprint()
         fingerprint.add((self.users, self.items, self.values, self.timestamps))
-        return fingerprint.of(self.catalogue)
+        return fingerprint.of(self.catalogue, self.time_unit)
 
     def take(self, rows: NDArray[np.integer[Any]] | BoolArray) -> Ratings:
         """Return the chosen rows (a mask or distinct row numbers) as ratings over the same catalogue."""
@@ -301,40 +356,56 @@ class Ratings:
         catalogue: Catalogue | None = None,
         scale: RatingScale | None = None,
         name: str = "ratings",
+        time_unit: TimeUnit | None = None,
     ) -> Ratings:
         """Build ratings from columns of raw ids in any row order.
 
         Parameters
         ----------
         user_ids, item_ids : array-like, shape (n,)
-            Raw ids, integers or text.
+            Raw ids: integers of any width, floats that are whole numbers (which become those integers), or text as it
+            is; also columns of pandas.
         values : array-like of float, shape (n,)
-            Ratings.
-        timestamps : array-like of int, shape (n,), optional
-            Seconds since 1970-01-01 UTC.
+            Ratings; a warning names those beyond 2**24 that float32 rounds.
+        timestamps : array-like, shape (n,), optional
+            Datetimes of numpy, pandas or Python (UTC where they name no zone), or counts since 1970-01-01 UTC. A
+            float means the shortest decimal number that names it. They are stored as `Ratings.time_unit` says.
         catalogue : Catalogue, optional
             Known users and items; by default those of the columns.
         scale : RatingScale, optional
             By default the smallest and largest value.
         name : str
             Name of the data set.
+        time_unit : {"s", "ms", "us", "ns"}, optional
+            What timestamps count that are numbers; seconds by default. Datetimes know it themselves.
 
         Raises
         ------
         DataError
-            If the columns are malformed, or an id is missing from the given catalogue.
+            If the columns are malformed, an id is missing from the given catalogue, or a timestamp is missing or one
+            that no unit holds (outside the years 1000 to 9999, and 1678 to 2261 beside nanoseconds).
         """
-        users_raw, items_raw = np.asarray(user_ids), np.asarray(item_ids)
-        value = np.asarray(values, dtype=np.float32)
+        users_raw, items_raw = raw_ids(user_ids, "user ids"), raw_ids(item_ids, "item ids")
+        given, rounding = np.asarray(values), Rounding()
+        numbers = given if given.dtype.kind in "iuf" else np.asarray(values, dtype=np.float64)
+        value = rounding.to_float32(numbers, lambda row: row + 1)
+        rounding.report(f"Ratings '{name}'", "row")
         if not users_raw.shape == items_raw.shape == value.shape or value.ndim != 1:
             raise DataError("Ratings: users, items and values must be columns of one length.")
         if catalogue is None:
-            catalogue = Catalogue(np.unique(users_raw), np.unique(items_raw))
+            catalogue = Catalogue(distinct(users_raw), distinct(items_raw))
         users, items = catalogue.user_index(users_raw), catalogue.item_index(items_raw)
         for what, index in (("user", users), ("item", items)):
             if value.size and index.min() < 0:
                 raise DataError(f"Ratings: {int((index < 0).sum())} rows have a {what} id missing from the catalogue.")
-        times = None if timestamps is None else np.asarray(timestamps, dtype=np.int64)
+        if timestamps is None and time_unit is not None:
+            raise DataError("Ratings: time_unit is given, but no timestamps.")
+        times: PointerArray | None = None
+        unit: TimeUnit = "s"
+        if timestamps is not None:
+            times, unit = of_python(timestamps, time_unit)
+        if times is not None and times.shape != value.shape:
+            raise DataError(f"Ratings: {times.size} timestamps for {value.size} ratings.")
         if scale is None:
             scale = RatingScale(float(value.min()), float(value.max())) if value.size else RatingScale(0.0, 0.0)
         keys = (value, items, users) if times is None else (value, times, items, users)
@@ -347,6 +418,7 @@ class Ratings:
             catalogue=catalogue,
             scale=scale,
             name=name,
+            time_unit=unit,
         )
 
 
@@ -360,12 +432,23 @@ class Split:
         Parts over one catalogue. `valid` steers early stopping and tuning; `test` is scored once.
     rule : str
         One line for people: how the parts were made, ties included.
+    aside : int
+        How many ratings are in no part.
     """
 
     train: Ratings
     valid: Ratings
     test: Ratings
     rule: str
+    aside: int = 0
+
+    def __post_init__(self) -> None:
+        units = sorted({part.time_unit for part in (self.train, self.valid, self.test)})
+        if len(units) > 1:
+            raise DataError(
+                f"Split: timestamps of the parts count {' and '.join(units)}.",
+                "Make the parts with Ratings.take, or give each the time_unit of the ratings.",
+            )
 
     @functools.cached_property
     def train_and_valid(self) -> Ratings:
@@ -428,7 +511,19 @@ class Splitter(Protocol):
     One that can divide parts of a data set apart says how: ``divides = "users"`` with methods ``labels(ratings)``, in
     which no user's labels depend on another's ratings; or ``"keys"`` with ``keys(ratings)`` and ``ranks(count)``, the
     ratings of the smallest keys going to test, the next to valid. Both have ``rule()`` and ``empty()``; see
-    `mfx.split.temporal` and `mfx.split.random`.
+    `mfx.split.temporal` and `mfx.split.random`. Of raw ids it is then given `Catalogue.user_hashes`, ``item_hashes``
+    and ``item_ranks`` only, which is all that `mfx.rating_hash` needs; ``user_ids`` and ``item_ids`` are indices there.
+
+    The result is checked whatever the splitter is (see `mfx.split.checks`). A splitter may declare more, as attributes
+    of its class or of itself:
+
+    ``leaves_aside = True``
+        Its rule leaves some ratings in no part; without it that is refused.
+    ``leak_free = "user"`` or ``"global"``
+        It goes by time: nothing held out is older than the same user's history, or than anybody's. A run says in its
+        notes how many ratings break that.
+    ``dropped_``
+        After `split`: a dict of rows of its own source that were left out, by reason.
     """
 
     def split(self, ratings: Ratings) -> Split:

@@ -33,7 +33,12 @@ _DUTIES = {
     "engine": ("check", "working", "load", "split", "audit", "fit", "evaluate", "spent"),
     "tracking": ("start",),
 }
-_CHOICES = {"predicts": ("ratings", "ranking"), "needs": ("ratings", "lists", "ranks")}
+_MAY_HAVE = {"split": ("leak_free",)}
+_CHOICES = {
+    "predicts": ("ratings", "ranking"),
+    "needs": ("ratings", "lists", "ranks"),
+    "leak_free": ("none", "user", "global"),
+}
 
 C = TypeVar("C", bound=type)
 
@@ -239,9 +244,16 @@ def check_kind(entry: Entry) -> None:
     if missing:
         raise PluginError(f"The {who} is no {entry.kind}: it lacks {', '.join(missing)}.", "See mfx.interfaces.")
     settings_of(cls)
+    declared = (*_DUTIES[entry.kind], *_MAY_HAVE.get(entry.kind, ()))
     for name, choices in _CHOICES.items():
-        if name in _DUTIES[entry.kind] and inspect.getattr_static(cls, name) not in choices:
+        if name in declared and inspect.getattr_static(cls, name, choices[0]) not in choices:
             raise PluginError(f"'{name}' of {who} is {getattr(cls, name)!r}.", f"It can be {' or '.join(choices)}.")
+
+
+def package_of(component: type) -> str:
+    """Return the distribution that registered a class, or else the package of its module; loads no plugins."""
+    packages = (entry.package for entry in _registry.entries.values() if entry.component is component)
+    return next(packages, component.__module__.partition(".")[0])
 
 
 def leave_out(entry: Entry, reason: str) -> None:

@@ -8,7 +8,7 @@ import logging
 import math
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,8 @@ class Result:
         Per epoch of the fit on train, first epoch first; empty for models that do not iterate.
     skipped : dict of str to str
         Metrics that do not apply, with the reason.
+    notes : list of str
+        What a reader of the numbers has to know, a line each: rows that a setting left out, and leaks of the split.
     directory : pathlib.Path
         The run's folder.
     run_id : str
@@ -78,6 +80,7 @@ class Result:
     split: Split
     curves: dict[str, list[float]]
     skipped: dict[str, str]
+    notes: list[str]
     directory: Path
     run_id: str
     where: str
@@ -157,18 +160,26 @@ def write_config(directory: Path, config: Mapping[str, Any]) -> None:
     write_text(directory / CONFIG_FILE, mask(OmegaConf.to_yaml(OmegaConf.create(dict(config)))))
 
 
-def write_identity(directory: Path, run_id: str, name: str, objective: str, ratings: Ratings, split: Split) -> None:
-    """Write ``run.json``: which run of the tracker this is, and the data and split it stands on."""
+def write_identity(
+    directory: Path, run_id: str, name: str, objective: str, ratings: Ratings, split: Split, notes: Sequence[str]
+) -> None:
+    """Write ``run.json``: which run of the tracker this is, the data and split it stands on, and the run's notes."""
     facts = {"run_id": run_id, "name": name, "objective": objective, "data": ratings.name}
     facts |= {"data_fingerprint": ratings.fingerprint, "split_fingerprint": split.fingerprint}
-    write_json(directory / RUN_FILE, facts | {"split_rule": split.rule})
+    write_json(directory / RUN_FILE, facts | {"split_rule": split.rule, "notes": list(notes)})
 
 
-def description(config: Mapping[str, Any], metrics: Mapping[str, float], rule: str) -> str:
+def notes_of(folder: Path) -> list[str]:
+    """Return the notes of the run in a folder; none for one that wrote no ``run.json``."""
+    path = folder / RUN_FILE
+    return list(json.loads(path.read_text(encoding="utf-8")).get("notes", [])) if path.is_file() else []
+
+
+def description(config: Mapping[str, Any], metrics: Mapping[str, float], data: str, rule: str) -> str:
     """Describe a run for people who meet it in a tracker: what for, its numbers, and how to run it again (Markdown)."""
     names = dict.fromkeys(name.partition("/")[2] for name in metrics if name.startswith(("valid/", "test/")))
     given = config["tags"].get("description")
-    chosen = " · ".join(str(config[group]["name"]) for group in ("dataset", "split", "model"))
+    chosen = " · ".join([data, config["split"]["name"], config["model"]["name"]])
     lines = [
         *([given, ""] if given else []),
         f"**{chosen}**",

@@ -3,14 +3,14 @@
 import os
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import ClassVar
 
 import numpy as np
 
-from mfx.interfaces import Epoch, Ratings, Split
+from mfx.interfaces import Epoch, Ratings, RatingScale, Split
 from mfx.registry import register
 from mfx.settings import Component, setting, tunable
 
@@ -18,13 +18,14 @@ from mfx.settings import Component, setting, tunable
 @register("dataset", "toy")
 @dataclass(kw_only=True)
 class Toy(Component):
-    """Sixty users, forty items, ratings of users and items with leanings."""
+    """Sixty users, forty items, ratings with leanings; `poison` ruins those that are test in `ToySplit` of fold 0."""
 
     users: int = setting(60, ge=2)
     columns: dict[str, str] = setting({})
     fails: bool = setting(False)
     interrupts: bool = setting(False)
     sleeps: float = setting(0.0, ge=0)
+    poison: bool = setting(False)
     seed: int = setting(1, ge=0)
     loaded = 0
 
@@ -48,32 +49,34 @@ class Toy(Component):
         leaning, appeal = rng.normal(0, 0.5, self.users), rng.normal(0, 0.7, 40)
         user, item = np.nonzero(rng.random((self.users, 40)) < 0.5)
         values = np.clip(np.round(2 * (3.3 + leaning[user] + appeal[item] + rng.normal(0, 0.4, user.size))) / 2, 0.5, 5)
-        return Ratings.from_columns(user + 100, item + 1000, values, rng.integers(0, 10**6, user.size), name="toy")
+        times, scale = rng.integers(0, 10**6, user.size), RatingScale(0.5, 5.0)
+        made = Ratings.from_columns(user + 100, item + 1000, values, times, scale=scale, name="toy")
+        spoilt = _lots(self.seed, 0, len(made)) >= 0.8 if self.poison else np.zeros(len(made), bool)
+        return replace(made, values=np.where(spoilt, made.values * np.float32(1e6), made.values))
+
+
+def _lots(seed, fold, n):
+    return np.random.default_rng([seed, fold]).random(n)
 
 
 @register("split", "toy_split")
 @dataclass(kw_only=True)
 class ToySplit(Component):
-    """Random parts; `poison` ruins the ratings of test only."""
+    """Random parts; if it `leaks`, all of test is in train too."""
 
     fold: int = setting(0, ge=0)
-    poison: bool = setting(False)
+    leaks: bool = setting(False)
     seed: int = setting(1, ge=0)
 
     def split(self, ratings: Ratings) -> Split:
-        from dataclasses import replace
-
-        draw = np.random.default_rng([self.seed, self.fold]).random(len(ratings))
+        draw = _lots(self.seed, self.fold, len(ratings))
 
         def part(low: float, high: float) -> Ratings:
             kept = (draw >= low) & (draw < high)
             columns = {name: getattr(ratings, name)[kept] for name in ("users", "items", "values", "timestamps")}
             return replace(ratings, **columns)
 
-        test = part(0.8, 1.0)
-        if self.poison:
-            test = replace(test, values=test.values * np.float32(1e6))
-        return Split(part(0.0, 0.6), part(0.6, 0.8), test, rule="toy")
+        return Split(ratings if self.leaks else part(0.0, 0.6), part(0.6, 0.8), part(0.8, 1.0), rule="toy")
 
 
 @register("model", "toy_model")

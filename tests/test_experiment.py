@@ -8,7 +8,9 @@ from omegaconf import OmegaConf
 
 import mfx
 from mfx import compose, experiment, results
-from mfx.errors import DataError, MetricError, ModelError, TrackingError
+from mfx.analysis.finished_run import open_run
+from mfx.cli import show
+from mfx.errors import DataError, MetricError, ModelError, SplitError, TrackingError
 from mfx.interfaces import Epoch, RunInfo
 from mfx.models.early_stopping import EarlyStopping
 from mfx.tracking.background import BackgroundRun
@@ -59,7 +61,7 @@ def test_an_objective_that_should_grow_is_maximised(run):
 
 
 def test_test_ratings_change_nothing_but_the_final_score(run):
-    clean, poisoned = run(), run("split.poison=true")
+    clean, poisoned = run(), run("dataset.poison=true")
     assert poisoned.split.test.values.max() > 1e5
     assert clean.curves == poisoned.curves
     assert clean.metrics["fit/best_epoch"] == poisoned.metrics["fit/best_epoch"]
@@ -152,6 +154,69 @@ def test_a_ranking_model_has_no_rating_metrics_and_says_why(run, toy):
     assert logged(toy).tags["skipped.rmse"] == result.skipped["rmse"]
     assert result.curves == {}
     assert not (result.directory / "model").exists()
+
+
+def test_rows_that_a_setting_lets_go_are_named_below_the_table(run, tmp_path, capsys, caplog):
+    rows = [f"{user},{item},{(user * item) % 5 + 1},{item}" for user in range(20) for item in range(15)]
+    (tmp_path / "r.csv").write_text("\n".join(["user_id,item_id,rating,timestamp", *rows, "1,99,x,3", "2,99,,3"]))
+    result = run("dataset=table", "dataset.path=r.csv", "dataset.on_bad_rows=drop", "metrics=[rmse]")
+    reasons = ("missing rating", "rating is no number")
+    notes = [f"The data set left out 1 rows: {reason} (on_bad_rows=drop)." for reason in reasons]
+    assert result.notes == notes
+    assert json.loads((result.directory / "run.json").read_text())["notes"] == notes
+    assert open_run(result.directory).notes == notes
+    assert [record.message for record in caplog.records if record.message in notes] == notes
+    show.result(result)
+    assert capsys.readouterr().out.count("Note: The data set left out 1 rows") == 2
+
+
+def test_a_split_that_leaks_is_refused_wherever_data_are_divided(run, toy, tmp_path):
+    from mfx.analysis.explore import study
+    from mfx.sweep import trial
+
+    sizes = {name: len(getattr(run().split, name)) for name in ("train", "valid", "test")}
+    said = f"^split 'toy_split': {sizes['valid']:,} ratings of valid are in another part too, or twice in it, the first"
+    with pytest.raises(SplitError, match=said):
+        run("split.leaks=true")
+    assert logged(toy).status == "FAILED"
+    with pytest.raises(SplitError, match=said):
+        trial.prepared(compose.build(compose.compose([*toy.choices, "split.leaks=true"])))
+    with pytest.raises(SplitError, match=said):
+        study.run("dataset=toy", "split=toy_split", "split.leaks=true", "tracking=console")
+    past = open_run(run().directory)
+    past.config["split"]["leaks"] = True
+    with pytest.raises(SplitError, match=said):
+        past.split  # noqa: B018 - it divides the data again
+
+
+def test_a_rule_by_time_that_does_not_hold_is_told_below_the_table(run, toy, monkeypatch):
+    monkeypatch.setattr(toy.ToySplit, "leak_free", "user", raising=False)
+    result = run("metrics=[rmse]")
+    expected = []
+    for name, history in (("valid", result.split.train), ("test", result.split.train_and_valid)):
+        part, newest = getattr(result.split, name), {}
+        for user, time in zip(history.users.tolist(), history.timestamps.tolist(), strict=True):
+            newest[user] = max(time, newest.get(user, 0))
+        late = sum(time < newest.get(user, 0) for user, time in zip(part.users, part.timestamps, strict=True))
+        expected.append(
+            f"{late:,} of {len(part):,} ratings of {name} are older than the same user's history, "
+            "though 'toy_split' goes by time."
+        )
+    assert result.notes == expected
+
+
+@pytest.mark.parametrize("refit", ["true", "false"])
+def test_lists_for_test_leave_out_items_of_train_and_of_valid(run, toy, refit):
+    choices = ["model=toy_ranking", f"refit={refit}", "metrics=[ndcg@10]"]
+    result = run(*choices)
+    metrics = mfx.create_metrics(["ndcg@10"])
+    settings, split = compose.build(compose.compose([*toy.choices, *choices])).evaluation, result.split
+    both, train = (
+        mfx.evaluate(result.model, seen, split.test, metrics, settings).values["ndcg@10"]
+        for seen in (split.train_and_valid, split.train)
+    )
+    assert result.metrics["test/ndcg@10"] == both
+    assert abs(both - train) > 0.001
 
 
 def test_same_seed_same_numbers(run):

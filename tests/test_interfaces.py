@@ -1,6 +1,8 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,6 +75,100 @@ def test_ids_are_translated_and_unknown_ones_are_minus_one():
     assert catalogue.item_index(["c", "b"]).tolist() == [1, -1]
     assert catalogue.item_index([1]).tolist() == [-1]
     assert Catalogue(np.array([], np.int64), np.array([1])).user_index([1]).tolist() == [-1]
+
+
+WIDTHS = ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float16", "float32", "float64"]
+COLUMNS = {
+    **{width: lambda ids, width=width: np.array(ids, dtype=width) for width in WIDTHS},
+    "list": list,
+    "objects": lambda ids: np.array(ids, dtype=object),
+    "Series": pd.Series,
+    "Index": pd.Index,
+    "Int64": lambda ids: pd.Series(ids, dtype="Int64"),
+    "arrow": lambda ids: pd.Series(ids, dtype="int64[pyarrow]"),
+    "Categorical": pd.Categorical,
+    "codes": lambda ids: pd.Series(pd.Categorical(range(10))).cat.codes.iloc[ids],
+}
+TEXTS = {
+    "list": list,
+    "numpy": lambda ids: np.array(ids),
+    "StringDType": lambda ids: np.array(ids, dtype=np.dtypes.StringDType()),
+    "objects": lambda ids: np.array(ids, dtype=object),
+    "Series": pd.Series,
+    "Categorical": pd.Categorical,
+    "string": lambda ids: pd.Series(ids, dtype="string[python]"),
+    "pyarrow": lambda ids: pd.Series(ids, dtype="string[pyarrow]"),
+    "Array": pa.array,
+}
+
+
+@pytest.mark.parametrize(
+    ("column", "ids"),
+    [*((form, [3, 1, 7]) for form in COLUMNS.values()), *((form, ["b", "a ", "é"]) for form in TEXTS.values())],
+)
+def test_ids_of_any_type_are_int64_or_text_and_are_found_again(column, ids):
+    made = Ratings.from_columns(column(ids), column(ids), [1.0, 2.0, 3.0])
+    plain = Ratings.from_columns(ids, ids, [1.0, 2.0, 3.0])
+    assert made.catalogue.user_ids.tolist() == made.catalogue.item_ids.tolist() == sorted(ids)
+    assert made.catalogue.user_ids.dtype == (np.int64 if ids[0] == 3 else object)
+    assert {type(raw) for raw in made.catalogue.user_ids.tolist()} == {type(ids[0])}
+    assert made.catalogue.user_index(column(ids)).tolist() == plain.catalogue.user_index(ids).tolist()
+    assert made.fingerprint == plain.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("ids", "part"),
+    [
+        ([1, "1"], "user ids mix numbers and text: 1 and '1'"),
+        ([1, None], "None is neither an integer nor text"),
+        (["a", None], "None is neither"),
+        (pd.Series(["a", None]), "missing|neither"),
+        (pd.Series([1, None], dtype="Int64"), "nan is missing"),
+        ([1.0, float("nan")], "nan is missing"),
+        (np.array([1.0, 2.5]), "2.5 is no integer"),
+        (np.array([1, 2**24 + 1], dtype=np.float32), "16777216.0 is no integer that floats tell"),
+        ([True, False], "True is neither an integer nor text"),
+        (np.array([True, False]), "bool is neither integers nor text"),
+        ([2**63, 1], "9223372036854775808 is beyond 64 bits"),
+        (np.array([2**63, 1], dtype=np.uint64), "9223372036854775808 is beyond 64 bits"),
+        ([b"a", b"b"], "neither an integer nor text"),
+        (np.array(["2020-01-01", "2020-01-02"], dtype="datetime64[D]"), "neither integers nor text"),
+        (["a", "\ud800"], "no valid Unicode"),
+    ],
+)
+def test_what_is_no_id_is_refused_in_a_line(ids, part):
+    with pytest.raises(DataError, match=part) as caught:
+        Ratings.from_columns(ids, [1, 2], [1.0, 2.0])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("users", "items", "part"),
+    [
+        (2**31, 1, "2,147,483,648 users; an int32 index can tell 2,147,483,647 apart"),
+        (1, 2**30 + 1, "1,073,741,825 items; an int32 index can tell 1,073,741,824 apart"),
+    ],
+)
+def test_a_catalogue_has_room_for_int32_indices_only(users, items, part):
+    with pytest.raises(DataError, match=part):
+        Catalogue(np.broadcast_to(np.int64(1), users), np.broadcast_to(np.int64(1), items))
+
+
+def test_titles_that_are_no_text_are_refused():
+    with pytest.raises(DataError, match="titles: None is no text"):
+        Catalogue(np.array([1]), np.array([1, 2]), np.array(["a", None], dtype=object))
+
+
+@pytest.mark.parametrize(("name", "part"), [(1995, "names: 1995 is no text"), ("\ud800", "no valid Unicode")])
+def test_names_of_features_that_cannot_be_saved_are_refused(name, part):
+    with pytest.raises(DataError, match=part):
+        Features((name,), np.array([0]), np.array([], np.int32))
+
+
+def test_many_text_ids_are_found_like_single_ones():
+    catalogue = Catalogue(np.array([1]), [f"{n:04}" for n in range(1000)])
+    wanted = ["0999", "x", "0000", "", "0500"] * 20
+    assert catalogue.item_index(wanted).tolist() == [catalogue.item_index(one)[0] for one in wanted]
 
 
 def test_catalogues_must_fit_together():

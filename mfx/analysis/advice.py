@@ -10,7 +10,7 @@ import functools
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,12 @@ from mfx.errors import ModelError, SettingError, did_you_mean
 from mfx.interfaces import AnyArray, BoolArray, FloatArray
 from mfx.models.base import Recommender
 from mfx.models.folded import Folded
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MIN_RATINGS = 5
+"""Ratings that an item needs to be listed by a model of ratings, unless the request says otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +43,8 @@ class Request:
         Length of the list.
     bias_weight : float
         Weight of the item bias in the order (alpha in Fokam's report, 7.1).
-    min_ratings : int
-        Only items with at least so many ratings in what the model was fitted on.
+    min_ratings : int or None
+        Only items with at least so many ratings in what the model was fitted on; None for `default_min_ratings`.
     genre : str or None
         Only items that have one of these genres, such as ``"Sci-Fi|Action"``.
 
@@ -52,7 +58,7 @@ class Request:
     ratings: str | Sequence[tuple[str, float]] | None = None
     k: int = 10
     bias_weight: float = 1.0
-    min_ratings: int = 0
+    min_ratings: int | None = None
     genre: str | None = None
 
     def __post_init__(self) -> None:
@@ -89,9 +95,23 @@ class Item:
 
 @dataclass(frozen=True)
 class Answer:
-    """A list, and what was taken for what."""
+    """A list, and how it came about.
+
+    Attributes
+    ----------
+    items : list of Item
+        Best first.
+    min_ratings : int
+        Only items with at least so many ratings in what the model was fitted on are listed.
+    left_out : int
+        Items of the catalogue that have fewer.
+    taken : list of Taken
+        Which item each rating of a new user was taken to be of.
+    """
 
     items: list[Item]
+    min_ratings: int
+    left_out: int
     taken: list[Taken] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
@@ -129,7 +149,8 @@ class Adviser:
             If the user, an item or a genre is unknown, or the model cannot do what is asked.
         """
         among = None if request.genre is None else self.catalogue.item_ids[self.having(request.genre)]
-        options: dict[str, Any] = {"min_ratings": request.min_ratings, "bias_weight": request.bias_weight}
+        min_ratings = self.min_ratings(request.min_ratings)
+        options: dict[str, Any] = {"min_ratings": min_ratings, "bias_weight": request.bias_weight}
         if request.user is not None:
             user = self.known_user(request.user)
             frame = self.model.recommend([user], request.k, among=among, **options)
@@ -137,10 +158,10 @@ class Adviser:
         else:
             folded, taken = self.fold_in(request.ratings or "")
             frame = folded.recommend(request.k, among=among, **options)
-        return Answer(self.items(frame["item_id"].to_numpy(), frame["score"].to_numpy()), taken)
+        return self._answer(frame, min_ratings, taken)
 
     def similar(
-        self, item: str, k: int = 10, *, min_ratings: int = 0, genre: str | None = None
+        self, item: str, k: int = 10, *, min_ratings: int | None = None, genre: str | None = None
     ) -> tuple[Match, Answer]:
         """List the items most like one, named by id or title; returns which it was, too.
 
@@ -150,7 +171,7 @@ class Adviser:
             If the item or genre is unknown, or the model has no item factors.
         """
         check_length(k)
-        check_min_ratings(min_ratings)
+        min_ratings = self.min_ratings(min_ratings)
         match = self.titles.find(item)
         allowed = self.model.allowed_items(min_ratings, None)
         if genre is not None:
@@ -159,7 +180,25 @@ class Adviser:
         frame = self.model.similar_items(self.catalogue.item_ids[match.index], asked)
         if allowed is not None:
             frame = frame[allowed[self.catalogue.item_index(frame["item_id"].to_numpy())]].head(k)
-        return match, Answer(self.items(frame["item_id"].to_numpy(), frame["score"].to_numpy()))
+        return match, self._answer(frame, min_ratings, [])
+
+    def min_ratings(self, given: int | None) -> int:
+        """Return how many ratings a listed item needs: what was given, or the default of the model.
+
+        Raises
+        ------
+        SettingError
+            If it is negative.
+        """
+        if given is None:
+            return default_min_ratings(self.model)
+        check_min_ratings(given)
+        return given
+
+    def _answer(self, frame: pd.DataFrame, min_ratings: int, taken: list[Taken]) -> Answer:
+        left_out = int(np.count_nonzero(self.model.seen_.item_counts < min_ratings))
+        items = self.items(frame["item_id"].to_numpy(), frame["score"].to_numpy())
+        return Answer(items, min_ratings, left_out, taken)
 
     def fold_in(self, ratings: str | Sequence[tuple[str, float]]) -> tuple[Folded, list[Taken]]:
         """Take in somebody new; says which items the ratings were taken to be of."""
@@ -228,7 +267,7 @@ class Adviser:
         return [
             Item(
                 rank,
-                self.catalogue.item_ids[at].item(),
+                self.catalogue.item_ids.item(at),
                 self.title_of(at),
                 self.genres_of(at),
                 float(score),
@@ -249,7 +288,16 @@ def check_length(k: int) -> None:
         raise SettingError(f"k={k} must be at least 1.")
 
 
-def check_min_ratings(min_ratings: int) -> None:
+def default_min_ratings(model: Recommender) -> int:
+    """Return how many ratings an item needs to be listed for people, unless they say it: 5 or, of a ranking model, 0.
+
+    A model of ratings predicts the rating of an item given that somebody rates it, so items that one enthusiast rated
+    come first in its lists. A ranking model has learned how often items are chosen.
+    """
+    return MIN_RATINGS if model.predicts == "ratings" else 0
+
+
+def check_min_ratings(min_ratings: int | None) -> None:
     """Refuse a negative number of ratings."""
-    if min_ratings < 0:
+    if min_ratings is not None and min_ratings < 0:
         raise SettingError(f"min_ratings={min_ratings} must be at least 0.")

@@ -119,7 +119,7 @@ def scores(run: FinishedRun, request: Request) -> Explanation:
         level_name="mean + user bias",
         title=f"Why these? Scores of {who}",
         caption=f"{run.caption}. Mean {found.mean:.3f}, user bias {found.user_bias:+.3f}: the same for all items. "
-        f"Best {len(rows)}, what {who} rated left out{_at_least(request.min_ratings)}.",
+        f"Best {len(rows)}, what {who} rated left out{_at_least(answer.min_ratings)}.",
     )
     name = f"scores_{_stem(who, taken)}"
     facts = {"bias_weight": request.bias_weight, "mean": found.mean, "user_bias": found.user_bias}

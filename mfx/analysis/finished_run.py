@@ -12,6 +12,7 @@ from mfx import compose, results
 from mfx.errors import DataError, MFXError
 from mfx.interfaces import Ratings, Split
 from mfx.models.base import Recommender
+from mfx.split.checks import divide
 
 RUNS = Path("runs")
 
@@ -58,7 +59,13 @@ class FinishedRun:
     def identity(self) -> dict[str, str]:
         """Id in the tracker, name, objective, data and split (see `mfx.results.write_identity`); empty for old runs."""
         path = self.folder / results.RUN_FILE
-        return {key: str(value) for key, value in _json(path).items()} if path.is_file() else {}
+        found = _json(path) if path.is_file() else {}
+        return {key: value for key, value in found.items() if isinstance(value, str)}
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader of the numbers has to know, a line each; see `mfx.results.Result`."""
+        return results.notes_of(self.folder)
 
     @property
     def run_id(self) -> str | None:
@@ -132,7 +139,7 @@ class FinishedRun:
             If the data cannot be read.
         """
         plan = self.plan()
-        split = plan.splitter.split(plan.dataset.load())
+        split = divide(plan.splitter, plan.dataset.load())
         known = self.identity.get("split_fingerprint")
         if known is not None and known != split.fingerprint:
             raise DataError(

@@ -74,7 +74,7 @@ def take(
                 f"ratings: '{first}' and '{text}' both mean {index.label(match.index)}.", "Rate it once."
             )
         title = "" if catalogue.titles is None else str(catalogue.titles[match.index])
-        taken[match.index] = Taken(text, catalogue.item_ids[match.index].item(), title, rating, match.exact)
+        taken[match.index] = Taken(text, catalogue.item_ids.item(match.index), title, rating, match.exact)
     return list(taken.values())
 
 

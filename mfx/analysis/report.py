@@ -123,6 +123,7 @@ def _data(run: FinishedRun, where: str) -> Section:
     rule = run.identity.get("split_rule", "")
     source = {key: value for key, value in run.identity.items() if key.endswith("fingerprint")}
     prose = [f"Split: {rule}." if rule else "", *(f"{key.replace('_', ' ')}: {value}" for key, value in source.items())]
+    prose += run.notes
     return Section(
         f"Data and split: {where}",
         [text for text in prose if text],

@@ -25,7 +25,9 @@ class Settings(BaseModel):
     item_ratings: list[float] | None = Field(None, description="Ratings of item_ids, in their order.")
     k: int = Field(10, description="Length of the list.")
     bias_weight: float = Field(1.0, description="Weight of the item bias in the order.")
-    min_ratings: int = Field(0, description="Only items with at least so many ratings.")
+    min_ratings: int | None = Field(
+        None, description="Only items with at least so many ratings; by default 5, or 0 of a model that ranks."
+    )
     genre: str | None = Field(None, description="Only items with one of these genres, such as Sci-Fi|Action.")
 
 
@@ -42,7 +44,9 @@ def types(user_id: type, item_id: type) -> tuple[type[BaseModel], type[BaseModel
     )
     items: Any = list[item]  # type: ignore[valid-type]
     takens: Any = list[taken]  # type: ignore[valid-type]
-    return asked, create_model("Answer", items=(items, ...), taken=(takens, ...))
+    return asked, create_model(
+        "Answer", items=(items, ...), min_ratings=(int, ...), left_out=(int, ...), taken=(takens, ...)
+    )
 
 
 def served(folder: Path) -> PythonModel:

@@ -10,8 +10,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-import numpy as np
-
 from mfx.errors import MFXError
 from mfx.interfaces import AnyArray, Catalogue, PointerArray
 
@@ -213,9 +211,14 @@ def parse_id(text: str, ids: AnyArray) -> int | str:
     Raises
     ------
     ValueError
-        If ids are whole numbers and the text is none.
+        If ids are whole numbers and the text is none, or one beyond 64 bits.
     """
-    return int(text) if np.issubdtype(ids.dtype, np.integer) else text
+    if ids.dtype.kind == "O":
+        return text
+    number = int(text)
+    if not -(2**63) <= number < 2**63:
+        raise ValueError(f"{number} is beyond 64 bits with a sign.")
+    return number
 
 
 def normal_title(text: str) -> tuple[str, str]:

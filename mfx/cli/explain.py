@@ -35,7 +35,9 @@ OPTIONS: Mapping[str, Option] = {
     "k": K,
     "bias_weight": BIAS_WEIGHT,
     "min_ratings": Option(
-        f"Only items with at least so many ratings (what=polarising: {explain.POLARISING_MIN}).", int
+        f"Only items with at least so many ratings; by default as for mfx recommend (what=polarising: "
+        f"{explain.POLARISING_MIN}).",
+        int,
     ),
     "seed": Option("Seed of t-SNE (what=genre_map).", int, 1),
 }
@@ -97,7 +99,7 @@ def _request(given: Given) -> Request:
         ratings=given["ratings"],
         k=given["k"],
         bias_weight=given["bias_weight"],
-        min_ratings=given["min_ratings"] or 0,
+        min_ratings=given["min_ratings"],
     )
 
 

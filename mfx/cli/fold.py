@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from mfx.cli import arguments as args
 from mfx.cli.arguments import FlagParser, Option
+from mfx.cli.recommend import MIN_RATINGS, tell_left_out
 from mfx.compose import ConfigError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ OPTIONS = {
     "engine": Option("Where users are folded in, with its settings: local or ray.", str, "local"),
     "k": Option("Length of the lists.", int, 10),
     "bias_weight": Option("Weight of the item bias in the order; below 1 the lists are more personal.", float, 1.0),
-    "min_ratings": Option("Only items with at least so many ratings in what the model was fitted on.", int, 0),
+    "min_ratings": MIN_RATINGS,
     "unknown_items": Option("Ratings of items that the model does not know: refuse or drop.", str, "refuse"),
 }
 EXAMPLES = (
@@ -54,7 +55,7 @@ def main(arguments: list[str]) -> int:
         raise ConfigError(f"{COMMAND}: unknown_items={unknown} is neither refuse nor drop.")
 
     from mfx import compose
-    from mfx.analysis.advice import check_length, check_min_ratings
+    from mfx.analysis.advice import Adviser, check_length, check_min_ratings
     from mfx.analysis.runs import find
     from mfx.errors import ModelError
     from mfx.models.bulk import Wanted, known_items
@@ -72,7 +73,8 @@ def main(arguments: list[str]) -> int:
     chosen = [*(f"{name}={given[name]}" for name in COMPOSED), *settings]
     plan = compose.build(compose.compose(chosen, flags.config_dir))
     k, bias_weight = model.checked_list(given["k"], given["bias_weight"])
-    wanted = Wanted(k, bias_weight, model.allowed_items(given["min_ratings"], None))
+    min_ratings = Adviser(model).min_ratings(given["min_ratings"])
+    wanted = Wanted(k, bias_weight, model.allowed_items(min_ratings, None))
     began = time.perf_counter()
     with plan.engine.working():
         ratings = plan.engine.load(plan.dataset)
@@ -81,11 +83,14 @@ def main(arguments: list[str]) -> int:
         folded = plan.engine.fold_in(model, ratings, index, wanted)
     frame = list_frame(model.catalogue_, folded.items, folded.scores, user_ids=catalogue.user_ids)
     _write(frame, to)
+    left_out = int((model.seen_.item_counts < min_ratings).sum())
     told = {
         "run": run.shown,
         "users": ratings.n_users,
         "ratings": len(ratings),
         "dropped": int(ratings.item_counts[index < 0].sum()),
+        "min_ratings": min_ratings,
+        "left_out": left_out,
         "seconds": round(time.perf_counter() - began, 3),
         "file": str(to),
     }
@@ -94,6 +99,7 @@ def main(arguments: list[str]) -> int:
     else:
         dropped = f" ({told['dropped']:,} of items that the model does not know left out)" if told["dropped"] else ""
         print(f"{told['users']:,} new users from {told['ratings']:,} ratings{dropped} · {run.caption}")
+        tell_left_out(min_ratings, left_out)
         print(f"{len(frame):,} lines in {told['seconds']:.1f} s: {to}")
     return 0
 

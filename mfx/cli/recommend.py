@@ -18,7 +18,9 @@ USER = Option("Raw id of a user the model knows.")
 RATINGS = Option("Ratings of somebody new: 'TITLE=RATING; TITLE=RATING'; id:RAW for a raw id.")
 K = Option("Length of the list.", int, 10)
 BIAS_WEIGHT = Option("Weight of the item bias in the order; below 1 the list is more personal.", float, 1.0)
-MIN_RATINGS = Option("Only items with at least so many ratings.", int, 0)
+MIN_RATINGS = Option(
+    "Only items with at least so many ratings; by default 5, or 0 where the model ranks and predicts no ratings.", int
+)
 GENRE = Option("Only items with one of these genres, such as Sci-Fi or 'Sci-Fi|Action'.")
 
 OPTIONS: Mapping[str, Option] = {
@@ -53,6 +55,7 @@ def main(arguments: list[str]) -> int:
         return 0
     tell_taken(answer.taken)
     show_items(answer.items, f"For {whom(given)} · {run.caption}", score="score")
+    tell_left_out(answer.min_ratings, answer.left_out)
     if len(answer.items) < request.k:
         print(f"Only {len(answer.items)} of {request.k}: no more items are allowed.")
     return 0
@@ -61,6 +64,12 @@ def main(arguments: list[str]) -> int:
 def whom(given: Given) -> str:
     """Name the user of a command for people."""
     return "somebody new" if given["user"] is None else f"user {given['user']}"
+
+
+def tell_left_out(min_ratings: int, left_out: int) -> None:
+    """Say how many items have too few ratings to be listed."""
+    if left_out:
+        print(f"Left out: {left_out:,} items with fewer than {min_ratings} ratings (min_ratings=0 lists them).")
 
 
 def tell_taken(taken: list[Taken]) -> None:

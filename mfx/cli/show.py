@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from mfx import yardstick
 from mfx.results import Result
 
 if TYPE_CHECKING:
@@ -18,13 +20,17 @@ def result(outcome: Result) -> None:
     from rich.table import Table
 
     settings = outcome.settings
-    title = " · ".join(str(settings[group]["name"]) for group in ("dataset", "split", "model"))
+    title = " · ".join([outcome.split.train.name, settings["split"]["name"], settings["model"]["name"]])
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("metric")
     table.add_column("valid", justify="right")
     table.add_column("test", justify="right")
+    parts = ["valid/", "test/"]
+    if any(name.startswith(yardstick.PREFIX) for name in outcome.metrics):
+        table.add_column("popularity on test", justify="right")
+        parts.append(yardstick.PREFIX)
     for name in _scored(outcome.metrics):
-        table.add_row(name, *(_number(outcome.metrics.get(f"{part}/{name}")) for part in ("valid", "test")))
+        table.add_row(name, *(_number(outcome.metrics.get(f"{part}{name}")) for part in parts))
     print(title)
     Console().print(table)
     if outcome.score is not None and "fit/best_epoch" in outcome.metrics:
@@ -32,6 +38,7 @@ def result(outcome: Result) -> None:
         print(f"Best epoch on valid: {best} of {last} ({outcome.objective}).{_refitted(outcome)}")
     for name, reason in outcome.skipped.items():
         print(f"No {name}: {reason}")
+    _notes(outcome.notes)
     print("Seconds: " + ", ".join(f"{name} {value:.1f}" for name, value in _seconds(outcome.metrics)))
     print(f"Files:   {outcome.directory}")
     print(f"Tracked: {outcome.where}")
@@ -65,6 +72,7 @@ def sweep(summary: Summary) -> None:
         print("Mean ± spread over seeds and folds; seconds are those of fitting, refits included")
         console = Console()
         Console(width=max(console.width, 20 + 18 * (len(names) + 2)) if not console.is_terminal else None).print(table)
+    _notes(summary.notes)
     print(f"Files:   {summary.directory}")
     print(f"Tracked: {summary.where}")
 
@@ -92,10 +100,16 @@ def search(outcome: Outcome) -> None:
     fitted = "train and valid" if outcome.refit else "train"
     scores = ", ".join(f"{name.partition('/')[2]} {value:.4f}" for name, value in outcome.test.items())
     print(f"Test, once, best setting fitted on {fitted}: {scores}")
+    _notes(outcome.notes)
     print(f"Per trial: {outcome.fit_and_score:.2f} s fitting and scoring, {1000 * outcome.overhead:.0f} ms beyond.")
     print(f"Again:   {outcome.command}")
     print(f"Files:   {outcome.folder}")
     print(f"Tracked: {outcome.where}")
+
+
+def _notes(notes: Sequence[str]) -> None:
+    for note in notes:
+        print(f"Note: {note}")
 
 
 def _fitting(mean: dict[str, float]) -> str:

@@ -191,6 +191,8 @@ class Summary:
     groups: list[Group]
     failures: dict[str, str]
     jobs: int
+    notes: list[str]
+    """What a reader of the numbers has to know of any of the runs, see `mfx.results.Result`; each is there once."""
 
     @property
     def metric_names(self) -> list[str]:
@@ -199,7 +201,8 @@ class Summary:
 
     def as_json(self) -> dict[str, Any]:
         """Return groups and failures as plain values."""
-        return {"groups": [asdict(group) for group in self.groups], "failures": self.failures, "jobs": self.jobs}
+        plain = {"groups": [asdict(group) for group in self.groups], "failures": self.failures, "jobs": self.jobs}
+        return plain | {"notes": self.notes}
 
 
 def close(status: Literal["FINISHED", "FAILED", "KILLED"]) -> Summary:
@@ -215,7 +218,9 @@ def close(status: Literal["FINISHED", "FAILED", "KILLED"]) -> Summary:
 def _close(sweep: _OpenSweep, status: Literal["FINISHED", "FAILED", "KILLED"]) -> Summary:
     finished, failures = _harvest(sweep.directory)
     groups = list(grouped(finished, (_parent(sweep.directory / SUMMARY_FOLDER) or {}).get("swept", [])))
-    summary = Summary(sweep.directory, sweep.tracked.where(), groups, failures, len(finished) + len(failures))
+    notes = [note for folder in _folders(sweep.directory) for note in results.notes_of(folder)]
+    jobs = len(finished) + len(failures)
+    summary = Summary(sweep.directory, sweep.tracked.where(), groups, failures, jobs, list(dict.fromkeys(notes)))
     for group in groups:
         prefix = "" if len(groups) == 1 else f"{group.label}/"
         scores = [name for name in group.mean if name.startswith(("valid/", "test/"))]
@@ -244,7 +249,7 @@ def _harvest(directory: Path) -> tuple[list[Finished], dict[str, str]]:
     from omegaconf import OmegaConf
 
     finished, failures = [], {}
-    for folder in sorted((path for path in directory.iterdir() if path.is_dir()), key=results.by_number):
+    for folder in _folders(directory):
         numbers = folder / results.METRICS_FILE
         if folder.name == SUMMARY_FOLDER:
             continue
@@ -256,6 +261,10 @@ def _harvest(directory: Path) -> tuple[list[Finished], dict[str, str]]:
         else:
             failures[folder.name] = "it ended without a word"
     return finished, failures
+
+
+def _folders(directory: Path) -> list[Path]:
+    return sorted((path for path in directory.iterdir() if path.is_dir()), key=results.by_number)
 
 
 def grouped(finished: Sequence[Finished], swept: Sequence[str] = ()) -> Iterator[Group]:

@@ -46,4 +46,5 @@ def assemble(raw: RawRatings, origin: Origin) -> Ratings:
         catalogue=catalogue_of(user_ids, item_ids, origin),
         scale=origin.scale or RatingScale(float(rows.values.min()), float(rows.values.max())),
         name=origin.name,
+        time_unit=raw.time_unit,
     )

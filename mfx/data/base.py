@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from mfx.data.cache import cache_path, read_cached, write_cached
+from mfx.data.code import code_of
 from mfx.data.pieces import Gathered, Sink
 from mfx.data.raw import Origin, log
 from mfx.errors import mask
@@ -18,7 +20,9 @@ from mfx.settings import Component, setting
 class CachedDataset(Component):
     """Base of data sets that are read once and cached as columns.
 
-    A subclass says what decides the outcome (`identity`), how to read (`read`) and where from (`source`).
+    A subclass says what decides the outcome (`identity`), how to read (`read`) and where from (`source`). Its code
+    decides as well: whenever its module, one beside it in its package, or the version of its distribution changes,
+    the source is read again.
 
     Attributes
     ----------
@@ -28,6 +32,12 @@ class CachedDataset(Component):
 
     cache: bool = setting(True)
     """Keep what was read as columns in the cache folder (MFX_CACHE), for a fast second read."""
+
+    _defined: ClassVar[int] = 0
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls._defined = time.time_ns()
 
     def load(self) -> Ratings:
         """Read the ratings, from the cache if they are there.
@@ -40,7 +50,11 @@ class CachedDataset(Component):
         self.dropped_: dict[str, int] = {}
         if not self.cache:
             return self.read(self.dropped_)
-        path = cache_path(self.title, {"component": type(self).__qualname__, **self.identity()})
+        code = code_of(type(self), self._defined)
+        if code is None:
+            log.info("%s: nothing is cached, because its code is in no file or changed since its import.", self.title)
+            return self.read(self.dropped_)
+        path = cache_path(self.title, {"code": code, **self.identity()})
         cached = read_cached(path)
         if cached is not None:
             ratings, self.dropped_ = cached
@@ -105,4 +119,4 @@ class FileDataset(CachedDataset):
 
         gathered = Gathered()
         origin = self.read_into(gathered, dropped)
-        return assemble(gathered.whole(), origin)
+        return assemble(gathered.whole(origin.where), origin)

@@ -16,8 +16,8 @@ from mfx.data.store import DamagedFile, read_columns, write_columns
 from mfx.errors import DataError
 from mfx.interfaces import AnyArray, Catalogue, Features, Ratings, RatingScale
 
-FORMAT = 3
-"""Raise it whenever the readers or the layout of the cache change what a file of ratings turns into."""
+FORMAT = 4
+"""Raise it whenever the layout of the cache changes, or code outside this package that decides what is read."""
 
 
 def cache_folder() -> Path:
@@ -99,6 +99,7 @@ def pack(ratings: Ratings) -> tuple[dict[str, AnyArray], dict[str, Any]]:
     meta = {
         "scale": [ratings.scale.low, ratings.scale.high],
         "name": ratings.name,
+        "time_unit": ratings.time_unit,
         "text": text,
         "user": list(catalogue.user_features),
         "item": list(catalogue.item_features),
@@ -129,6 +130,7 @@ def unpack(columns: dict[str, AnyArray], meta: Mapping[str, Any]) -> Ratings:
         catalogue=Catalogue(full["user_ids"], full["item_ids"], full.get("titles"), blocks("item"), blocks("user")),
         scale=RatingScale(*meta["scale"]),
         name=meta["name"],
+        time_unit=meta["time_unit"],
     )
 
 
@@ -139,4 +141,4 @@ def _encode(texts: AnyArray) -> AnyArray:
 
 def _decode(column: AnyArray) -> AnyArray:
     parts = column.tobytes().split(b"\xff")[:-1]
-    return np.array([part.decode() for part in parts], dtype=np.str_)
+    return np.array([part.decode() for part in parts], dtype=object)

@@ -23,7 +23,7 @@ class Rows:
     values : float32 array, shape (n,)
         Ratings.
     timestamps : int64 array, shape (n,), or None
-        Seconds since 1970-01-01 UTC.
+        Counts of one unit since 1970-01-01 UTC.
     """
 
     users: IndexArray
@@ -81,7 +81,7 @@ class Repeats:
                 f"({example}).",
                 "Use dataset.duplicates=mean, or name the timestamp column.",
             )
-        origin.dropped[f"repeated pair ({origin.duplicates})"] = self.extra
+        origin.dropped[f"repeated pair (duplicates={origin.duplicates})"] = self.extra
         log.warning(
             "%s: merged %d rows that repeat a (user, item) pair (%s); %s.",
             origin.where,
@@ -135,7 +135,7 @@ def put_in_order(
 def _count(
     repeats: Repeats,
     rows: Rows,
-    order: IndexArray,
+    order: AnyArray,
     marked: BoolArray,
     pair: PointerArray,
     line: Callable[[int], int],
@@ -155,7 +155,7 @@ def _pairs(users: IndexArray, items: IndexArray, marked: BoolArray) -> PointerAr
 
 
 def _merge(
-    order: IndexArray, marked: BoolArray, pair: PointerArray, values: FloatArray, duplicates: str
+    order: AnyArray, marked: BoolArray, pair: PointerArray, values: FloatArray, duplicates: str
 ) -> tuple[BoolArray, FloatArray]:
     """Choose one place for each repeated pair; for "mean", put the mean into the row of that place."""
     new = np.flatnonzero(np.diff(pair)) + 1

@@ -6,10 +6,11 @@ from array import array
 
 import numpy as np
 
+from mfx.columns import Rounding
 from mfx.data.fields import BadField, parse_id, parse_rating, parse_time
 from mfx.data.layout import Layout, Opener, id_kind, rows_of
 from mfx.data.pieces import Sink
-from mfx.data.raw import IdColumn, RawRatings, Rejected
+from mfx.data.raw import IdColumn, RawRatings, Rejected, joined_times
 from mfx.errors import DataError
 
 _PIECE = 1 << 17
@@ -25,7 +26,8 @@ def read_carefully(
         _all_kind(opener, layout, place, setting)
         for place, setting in ((at[0], layout.user_ids), (at[1], layout.item_ids))
     ]
-    piece, rejected, rows, usable = _Piece(layout, integers), Rejected(), 0, 0
+    rounding, rejected, rows, usable = Rounding(), Rejected(), 0, 0
+    piece = _Piece(layout, integers, rounding)
     with opener() as stream:
         lines_of_data = rows_of(stream, layout)
         if not layout.columns:
@@ -38,20 +40,21 @@ def read_carefully(
                 user = parse_id(row[at[0]], integers[0], "user id")
                 item = parse_id(row[at[1]], integers[1], "item id")
                 value = parse_rating(row[at[2]], layout.scale)
-                time = 0 if layout.timestamp is None else parse_time(row[at[3]], layout.unit)
+                time = (0, 0) if layout.timestamp is None else parse_time(row[at[3]], layout.unit)
             except BadField as problem:
                 rejected.add(str(problem), number, layout.separator.join(row))
                 continue
             piece.add(user, item, value, time, number)
             usable += 1
             if len(piece) == _PIECE:
-                sink.add(piece.finished())
-                piece = _Piece(layout, integers)
+                sink.add(piece.finished(where))
+                piece = _Piece(layout, integers, rounding)
     rejected.settle(where, rows, "line", on_bad_rows)
     if not usable:
         raise DataError(f"{where} holds no usable ratings.", "Check that it is the file you meant.")
     if len(piece):
-        sink.add(piece.finished())
+        sink.add(piece.finished(where))
+    rounding.report(where, "line")
     return rejected
 
 
@@ -70,28 +73,34 @@ def _all_kind(opener: Opener, layout: Layout, place: int, setting: str) -> bool:
 class _Piece:
     """Rows gathered one by one."""
 
-    def __init__(self, layout: Layout, integers: list[bool]) -> None:
+    def __init__(self, layout: Layout, integers: list[bool], rounding: Rounding) -> None:
+        self._rounding = rounding
         self._timed = layout.timestamp is not None
         self._users, self._items = (_CarefulIds(integer) for integer in integers)
-        self._values, self._times, self._lines = array("f"), array("q"), array("q")
+        self._values, self._lines = array("d"), array("q")
+        self._seconds, self._nanoseconds = array("q"), array("q")
 
     def __len__(self) -> int:
         return len(self._values)
 
-    def add(self, user: int | str, item: int | str, value: float, time: int, line: int) -> None:
+    def add(self, user: int | str, item: int | str, value: float, time: tuple[int, int], line: int) -> None:
         self._users.add(user)
         self._items.add(item)
         self._values.append(value)
-        self._times.append(time)
+        self._seconds.append(time[0])
+        self._nanoseconds.append(time[1])
         self._lines.append(line)
 
-    def finished(self) -> RawRatings:
+    def finished(self, where: str) -> RawRatings:
+        lines = np.array(self._lines, dtype=np.int64)
+        times, time_unit = joined_times(np.array(self._seconds), np.array(self._nanoseconds), lines.item, "line", where)
         return RawRatings(
             users=self._users.column(),
             items=self._items.column(),
-            values=np.array(self._values, dtype=np.float32),
-            timestamps=np.array(self._times, dtype=np.int64) if self._timed else None,
-            lines=np.array(self._lines, dtype=np.int64),
+            values=self._rounding.to_float32(np.array(self._values), self._lines.__getitem__),
+            timestamps=times if self._timed else None,
+            lines=lines,
+            time_unit=time_unit,
         )
 
 

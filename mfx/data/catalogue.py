@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mfx.columns import positions
 from mfx.data.ids import convert_ids
 from mfx.data.raw import Facts, Origin, Tags, log
-from mfx.interfaces import AnyArray, Catalogue, Features, PointerArray
+from mfx.interfaces import AnyArray, Catalogue, Features, IndexArray
 
 _YEAR = re.compile(r"\((\d{4})\)\s*$")
 
@@ -26,9 +27,8 @@ def catalogue_of(user_ids: AnyArray, item_ids: AnyArray, origin: Origin) -> Cata
     titles = None
     if items is not None and items.titles is not None:
         place = _places(items, item_ids)
-        text = np.array(items.titles, dtype=np.str_)
-        titles = np.zeros(item_ids.size, dtype=text.dtype)
-        titles[place] = text
+        titles = np.full(item_ids.size, "", dtype=object)
+        titles[place] = items.titles
     item_features = _features(items, item_ids)
     if titles is not None and "year" not in item_features and (years := years_of(titles)) is not None:
         item_features["year"] = years
@@ -37,8 +37,8 @@ def catalogue_of(user_ids: AnyArray, item_ids: AnyArray, origin: Origin) -> Cata
     return Catalogue(user_ids, item_ids, titles, item_features, _features(users, user_ids))
 
 
-def _places(facts: Facts, known: AnyArray) -> PointerArray:
-    return np.searchsorted(known, convert_ids(facts.ids, known.dtype.kind in "iu", facts.where))
+def _places(facts: Facts, known: AnyArray) -> IndexArray:
+    return positions(known, convert_ids(facts.ids, known.dtype.kind in "iu", facts.where))
 
 
 def _features(facts: Facts | None, known: AnyArray) -> dict[str, Features]:
@@ -74,8 +74,8 @@ def tag_counts(tags: Tags, item_ids: AnyArray) -> Features:
     codes: dict[str, int] = {}
     code = np.array([codes.setdefault(tag.strip().casefold(), len(codes)) for tag in tags.tags], dtype=np.int64)
     ids = convert_ids(tags.item_ids, item_ids.dtype.kind in "iu", tags.where)
-    place = np.minimum(np.searchsorted(item_ids, ids), item_ids.size - 1)
-    blank, unknown = code == codes.get("", -1), item_ids[place] != ids
+    place = positions(item_ids, ids).astype(np.int64)
+    blank, unknown = code == codes.get("", -1), place < 0
     if blank.any() or unknown.any():
         log.warning(
             "%s: left out %d blank tags and %d tags of items that are not in the catalogue.",

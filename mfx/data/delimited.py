@@ -6,13 +6,15 @@ from typing import IO, Any
 
 import numpy as np
 
+from mfx.columns import Rounding
 from mfx.data.careful import read_carefully
-from mfx.data.fields import LATEST, PER_SECOND
+from mfx.data.fields import LARGEST
 from mfx.data.layout import Layout, Opener, id_kind, readable, rows_of
 from mfx.data.pieces import Sink
 from mfx.data.raw import IdColumn, RawRatings, Rejected
 from mfx.errors import DataError
-from mfx.interfaces import AnyArray, RatingScale
+from mfx.interfaces import AnyArray, PointerArray, RatingScale
+from mfx.timestamps import PER_SECOND, BadTime, TimeUnit, divided, of_decimals, unrepresentable
 
 _BLOCK = 8 << 20
 
@@ -50,10 +52,12 @@ def read_ratings(opener: Opener, layout: Layout, where: str, on_bad_rows: str, s
     names, sample = _names(opener, layout, where)
     for id_bits in (32, 64):  # most ids are short, and reading them so takes a quarter less time
         sink.restart()
+        rounding = Rounding()
         try:
             with opener() as stream:
-                _read_fast(stream, layout, names, sample, id_bits, sink)
-                return Rejected()
+                _read_fast(stream, layout, names, sample, id_bits, sink, rounding)
+            rounding.report(where, "line")
+            return Rejected()
         except _NotClean:
             pass
     sink.restart()
@@ -76,7 +80,13 @@ def _names(opener: Opener, layout: Layout, where: str) -> tuple[list[str], list[
 
 
 def _read_fast(
-    stream: IO[bytes], layout: Layout, names: list[str], sample: list[str], id_bits: int, sink: Sink
+    stream: IO[bytes],
+    layout: Layout,
+    names: list[str],
+    sample: list[str],
+    id_bits: int,
+    sink: Sink,
+    rounding: Rounding,
 ) -> None:
     import pyarrow as pa
     import pyarrow.csv as pacsv
@@ -90,9 +100,9 @@ def _read_fast(
     }
     integer = pa.int32() if id_bits == 32 else pa.int64()
     types: dict[str, Any] = {name: pa.string() if is_text else integer for name, is_text in text.items()}
-    types[layout.rating] = pa.float32()
+    types[layout.rating] = pa.float64()  # as the careful reader reads them, and to see what float32 will round
     if layout.timestamp is not None:
-        types[layout.timestamp] = pa.timestamp("us") if layout.unit == "iso" else pa.int64()
+        types[layout.timestamp] = _time_type(field[layout.timestamp], layout.unit)
     double, watched = layout.separator == "::", _Watched(stream)
     try:
         batches = pacsv.open_csv(
@@ -110,15 +120,15 @@ def _read_fast(
         first_line = line = 1 if layout.columns else 2
         for batch in batches:
             if batch.num_rows:
-                sink.add(_piece(batch, layout, line))
+                sink.add(_piece(batch, layout, line, rounding))
                 line += batch.num_rows
-    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+    except (pa.ArrowInvalid, UnicodeDecodeError, BadTime) as error:
         raise _NotClean from error
     if line == first_line or watched.hexadecimal:
         raise _NotClean
 
 
-def _piece(batch: Any, layout: Layout, first_line: int) -> RawRatings:
+def _piece(batch: Any, layout: Layout, first_line: int, rounding: Rounding) -> RawRatings:
     import pyarrow as pa
 
     if any(column.null_count for column in batch.columns):
@@ -129,8 +139,11 @@ def _piece(batch: Any, layout: Layout, first_line: int) -> RawRatings:
     )
     values = np.asarray(batch.columns[2])
     _check_ratings(values, layout.scale)
-    times = None if layout.timestamp is None else _seconds(batch.columns[3], layout.unit)
-    return RawRatings(users, items, values, times, first_line=first_line)
+    ratings = rounding.to_float32(values, lambda row: first_line + row)
+    if layout.timestamp is None:
+        return RawRatings(users, items, ratings, None, first_line=first_line)
+    times, time_unit = _times(batch.columns[3], layout.unit)
+    return RawRatings(users, items, ratings, times, first_line=first_line, time_unit=time_unit)
 
 
 def _labelled(column: Any) -> IdColumn:
@@ -143,19 +156,29 @@ def _labelled(column: Any) -> IdColumn:
 
 def _check_ratings(values: AnyArray, scale: RatingScale | None) -> None:
     outside = scale is not None and values.size and (values.min() < scale.low or values.max() > scale.high)
-    if outside or not np.isfinite(values).all():
+    if outside or not (np.abs(values) <= LARGEST).all():
         raise _NotClean
 
 
-def _seconds(values: Any, unit: str) -> AnyArray:
+def _time_type(sample: str, unit: str) -> Any:
+    """Return the Arrow type that holds timestamps like the first one exactly; another one makes the file not clean."""
     import pyarrow as pa
 
-    counts = np.asarray(values.cast(pa.int64()) if unit == "iso" else values)
-    per = PER_SECOND["us" if unit == "iso" else unit]
-    seconds = counts // per if per > 1 else counts
-    if seconds.size and seconds.max() > LATEST:
+    if unit == "iso":
+        return pa.timestamp("us" if len(sample.strip()) <= len("2005-04-02T23:53:47.123456") else "ns")
+    digits = len(str(PER_SECOND["ns"] // PER_SECOND[unit])) - 1
+    return pa.decimal128(38, digits) if "." in sample else pa.int64()
+
+
+def _times(values: Any, unit: Any) -> tuple[PointerArray, TimeUnit]:
+    import pyarrow as pa
+
+    decimal = pa.types.is_decimal(values.type)
+    times = of_decimals(values) if decimal else np.asarray(values.cast(pa.int64()))
+    time_unit: TimeUnit = "ns" if decimal else values.type.unit if unit == "iso" else unit
+    if any(rows.any() for _, rows in unrepresentable(*divided(times, time_unit))):
         raise _NotClean
-    return seconds
+    return times, time_unit
 
 
 class _Watched:

@@ -44,7 +44,7 @@ def download_path(url: str, checksum: str | None) -> Path:
 
 
 def fetch(url: str, checksum: str | None, *, unverified: bool = False) -> Path:
-    """Return the file of an address, downloaded unless it is there already.
+    """Return the file of an address, downloaded unless it is there already with the right checksum.
 
     An interrupted download leaves nothing behind and starts afresh: the file gets its name only after its checksum
     was right.
@@ -74,13 +74,23 @@ def fetch(url: str, checksum: str | None, *, unverified: bool = False) -> Path:
             "Give dataset.checksum=sha256:..., or accept any content with dataset.allow_unverified=true, "
             "or fetch it yourself and set dataset.path.",
         )
+    if target.exists() and expected is not None and _digest(target, expected.partition(":")[0]) != expected:
+        log.warning("%s is no longer the file with the checksum %s; it is fetched again.", target, expected)
+        target.unlink()
     if not target.exists():
         _download(url, expected, target)
         if expected is None:
-            with target.open("rb") as stream:
-                digest = hashlib.file_digest(stream, "sha256").hexdigest()
-            log.warning("%s was downloaded unverified; pin it with dataset.checksum=sha256:%s", mask(url), digest)
+            found = _digest(target, "sha256")
+            log.warning("%s was downloaded unverified; pin it with dataset.checksum=%s", mask(url), found)
     return target
+
+
+def _digest(path: Path, algorithm: str) -> str:
+    try:
+        with path.open("rb") as stream:
+            return f"{algorithm}:{hashlib.file_digest(stream, algorithm).hexdigest()}"
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error}).", "Delete it, and it is fetched again.") from error
 
 
 def _download(url: str, expected: str | None, target: Path) -> None:

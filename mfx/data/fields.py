@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import datetime
 import math
 
 from mfx.interfaces import RatingScale
+from mfx.timestamps import BadTime, parse
 
-PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
-LATEST = 253_402_300_799
-"""Seconds since 1970 at the end of the year 9999; what lies beyond it counts in a smaller unit than was said."""
-TOO_LATE = "timestamp beyond the year 9999: is it in ms, us or ns?"
+LARGEST = 3.4028234e38
+"""The largest rating, that of float32."""
 _INT64 = range(-(2**63), 2**63)
 
 
@@ -61,7 +59,7 @@ def check_rating(value: float, scale: RatingScale | None) -> None:
     BadField
         Naming which.
     """
-    if not math.isfinite(value) or abs(value) > 3.4028234e38:
+    if not math.isfinite(value) or abs(value) > LARGEST:
         raise BadField("rating is not finite")
     if scale is not None and not scale.low <= value <= scale.high:
         raise BadField(off_scale(scale))
@@ -72,46 +70,18 @@ def off_scale(scale: RatingScale) -> str:
     return f"rating outside {scale.low:g} to {scale.high:g}"
 
 
-def parse_time(field: str, unit: str) -> int:
-    """Return seconds since 1970-01-01 UTC, rounded down.
+def parse_time(field: str, unit: str) -> tuple[int, int]:
+    """Return whole seconds since 1970-01-01 UTC and nanoseconds beyond them; as `mfx.timestamps.parse`.
 
     Raises
     ------
     BadField
-        If it is missing, not written in the unit, or beyond the year 9999 in it.
+        If it is missing, not written in the unit, or a moment that no unit holds.
     """
-    field = field.strip()
-    if not field:
-        raise BadField("missing timestamp")
-    seconds = _iso_seconds(field) if unit == "iso" else _seconds(field, unit)
-    if seconds > LATEST:
-        raise BadField(TOO_LATE)
-    return seconds
-
-
-def _iso_seconds(field: str) -> int:
     try:
-        moment = datetime.datetime.fromisoformat(field)
-    except ValueError:
-        raise BadField("timestamp is not ISO 8601") from None
-    try:
-        return math.floor((moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)).timestamp())
-    except OverflowError:
-        raise BadField("timestamp is not ISO 8601") from None
-
-
-def _seconds(field: str, unit: str) -> int:
-    try:
-        return _integer(field, "") // PER_SECOND[unit]
-    except BadField:
-        pass
-    try:
-        seconds = math.floor(float(field) / PER_SECOND[unit])
-    except (ValueError, OverflowError):
-        raise BadField("timestamp is no number") from None
-    if not _is_plain(field) or seconds not in _INT64:
-        raise BadField("timestamp is no number")
-    return seconds
+        return parse(field, unit)
+    except BadTime as problem:
+        raise BadField(str(problem)) from None
 
 
 def _integer(field: str, reason: str) -> int:

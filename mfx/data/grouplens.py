@@ -92,7 +92,7 @@ class GroupLens(FileDataset):
         layout = layout_of(files, self._scale)
         where = files.where(layout.ratings)
         rejected = read_ratings(lambda: files.open(layout.ratings), layout.columns, where, self.on_bad_rows, sink)
-        dropped.update(rejected.counts)
+        dropped.update(rejected.by_setting())
         return Origin(
             where,
             self.label,

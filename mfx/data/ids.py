@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 
+from mfx.columns import distinct, positions
 from mfx.data.pieces import Labels, narrowed
 from mfx.data.raw import Facts, IdColumn
 from mfx.errors import DataError
@@ -33,9 +35,9 @@ def index_ids(column: IdColumn, more: AnyArray) -> tuple[AnyArray, IndexArray]:
         ``known[index]`` are the raw ids.
     """
     if column.labels is not None:
-        labels = np.array(column.labels, dtype=np.str_)
-        known = np.union1d(labels, more)
-        return known, np.searchsorted(known, labels).astype(np.int32)[column.codes]
+        labels = np.array(column.labels, dtype=object)
+        known = distinct(np.concatenate([labels, more]))
+        return known, positions(known, labels)[column.codes]
     lowest, highest = int(column.codes.min()), int(column.codes.max())
     if more.size:
         lowest, highest = min(lowest, int(more.min())), max(highest, int(more.max()))
@@ -47,8 +49,8 @@ def index_ids(column: IdColumn, more: AnyArray) -> tuple[AnyArray, IndexArray]:
     import pandas as pd
 
     codes, found = pd.factorize(column.codes)
-    known = np.union1d(found, more).astype(np.int64)
-    return known, np.searchsorted(known, found).astype(np.int32)[codes]
+    known = distinct(np.concatenate([found.astype(np.int64, copy=False), more]))
+    return known, positions(known, found)[codes]
 
 
 class DistinctIds:
@@ -84,11 +86,11 @@ class DistinctIds:
     def index(self, more: AnyArray) -> Index:
         """Give each id, and more that no row has, its index."""
         if self._labels is not None:
-            labels = np.array(self._labels.labels, dtype=np.str_)
-            known = np.union1d(labels, more)
-            return Index(known, np.searchsorted(known, labels).astype(np.int32), 0)
+            labels = np.array(self._labels.labels, dtype=object)
+            known = distinct(np.concatenate([labels, more]))
+            return Index(known, positions(known, labels), 0)
         self._merge()
-        known = np.union1d(self._known, more).astype(np.int64)
+        known = distinct(np.concatenate([self._known, more]))
         lowest, highest = int(known[0]), int(known[-1])
         if highest - lowest >= max(_SPARSE * known.size, _FEW):
             return Index(known, None, 0)
@@ -134,12 +136,13 @@ def ids_of_facts(facts: Facts | None, integer: bool, what: str) -> AnyArray:
         If one is described twice, or is no integer although those of the ratings are.
     """
     if facts is None:
-        return np.empty(0, np.int64 if integer else np.str_)
+        return np.empty(0, np.int64 if integer else object)
     ids = convert_ids(facts.ids, integer, facts.where)
-    distinct, counts = np.unique(ids, return_counts=True)
-    if distinct.size < ids.size:
+    counts = Counter(ids.tolist())
+    if len(counts) < ids.size:
+        repeated = min(raw for raw, count in counts.items() if count > 1)
         raise DataError(
-            f"{facts.where}: {what} {distinct[counts > 1][0]} is described {counts.max()} times.",
+            f"{facts.where}: {what} {repeated} is described {max(counts.values())} times.",
             "Keep one line for each.",
         )
     return ids
@@ -154,7 +157,7 @@ def convert_ids(ids: Sequence[str] | AnyArray, integer: bool, where: str) -> Any
         If one is no integer although those of the ratings are.
     """
     if not integer:
-        return np.array([str(raw).strip() for raw in ids], dtype=np.str_)
+        return np.array([str(raw).strip() for raw in ids], dtype=object)
     try:
         # Without the dtype, no ids would be floating point, and those beyond 64 bits objects or floating point.
         return np.array(ids if isinstance(ids, np.ndarray) else [int(raw) for raw in ids], dtype=np.int64)

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mfx.interfaces import BoolArray, FloatArray, IndexArray, PointerArray
 from mfx.solver.jit import kernel
+
+RowArray: TypeAlias = NDArray[np.int32] | NDArray[np.int64]
+"""Row numbers; int32 where all fit, which is half the memory."""
+_NARROW = 2**31
+"""Fewest rows whose numbers need int64."""
+
+
+def row_numbers(n_rows: int) -> RowArray:
+    """Return the numbers of so many rows, in order."""
+    return np.arange(n_rows, dtype=np.int32) if n_rows < _NARROW else np.arange(n_rows, dtype=np.int64)
 
 
 @kernel()
@@ -21,7 +31,7 @@ def in_order(users: IndexArray, items: IndexArray) -> bool:
 
 
 @kernel()
-def counting_order(keys: IndexArray, n_keys: int, order: IndexArray) -> IndexArray:
+def counting_order(keys: IndexArray, n_keys: int, order: RowArray) -> RowArray:
     """Reorder the row numbers `order` stably by key.
 
     Parameters
@@ -30,12 +40,12 @@ def counting_order(keys: IndexArray, n_keys: int, order: IndexArray) -> IndexArr
         Keys below `n_keys`, by row number.
     n_keys : int
         Number of possible keys.
-    order : int32 array, shape (n,)
+    order : int32 or int64 array, shape (n,)
         Row numbers in the order to start from.
 
     Returns
     -------
-    int32 array, shape (n,)
+    int32 or int64 array, shape (n,)
         The same row numbers by key; equal keys keep the order they had.
     """
     place = np.zeros(n_keys + 1, np.int64)
@@ -43,7 +53,7 @@ def counting_order(keys: IndexArray, n_keys: int, order: IndexArray) -> IndexArr
         place[keys[row] + 1] += 1
     for key in range(n_keys):
         place[key + 1] += place[key]
-    result = np.empty(keys.size, np.int32)
+    result = np.empty_like(order)
     for at in range(order.size):
         key = keys[order[at]]
         result[place[key]] = order[at]
@@ -104,23 +114,22 @@ def renumber(
     return known, index
 
 
-def canonical_order(users: IndexArray, items: IndexArray, n_users: int, n_items: int) -> IndexArray | None:
+def canonical_order(users: IndexArray, items: IndexArray, n_users: int, n_items: int) -> RowArray | None:
     """Return the row numbers by user, then item, or None if the rows lie so already."""
     if in_order(users, items):
         return None
-    order = np.arange(users.size, dtype=np.int32)
-    order = counting_order(items, n_items, order)
+    order = counting_order(items, n_items, row_numbers(users.size))
     return counting_order(users, n_users, order)
 
 
 def settle_ties(
-    order: IndexArray | None, marked: BoolArray, values: FloatArray, timestamps: PointerArray | None, pair: PointerArray
-) -> IndexArray:
+    order: RowArray | None, marked: BoolArray, values: FloatArray, timestamps: PointerArray | None, pair: PointerArray
+) -> RowArray:
     """Order the rows of repeated pairs by timestamp and value, so that input order leaves no trace.
 
     Parameters
     ----------
-    order : int32 array, shape (n,), or None
+    order : int32 or int64 array, shape (n,), or None
         Row numbers by user and item; None means rows lie so.
     marked : bool array, shape (n,)
         Places in that order whose pair occurs more than once.
@@ -129,7 +138,7 @@ def settle_ties(
     pair : int64 array, shape (marked.sum(),)
         Number of the pair at each marked place, increasing.
     """
-    result = np.arange(marked.size, dtype=np.int32) if order is None else order.copy()
+    result = row_numbers(marked.size) if order is None else order.copy()
     rows = result[marked]
     keys = (values[rows], pair) if timestamps is None else (values[rows], timestamps[rows], pair)
     result[marked] = rows[np.lexsort(keys)]

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mfx.data.fields import LATEST, PER_SECOND, TOO_LATE, off_scale
+from mfx.columns import Rounding
+from mfx.data.fields import off_scale
 from mfx.data.pieces import Sink
-from mfx.data.raw import IdColumn, RawRatings, Rejected
+from mfx.data.raw import IdColumn, RawRatings, Rejected, joined_times
 from mfx.errors import DataError
 from mfx.interfaces import AnyArray, BoolArray, PointerArray
+from mfx.timestamps import TimeUnit, of_arrow
 
 if TYPE_CHECKING:
     from mfx.data.layout import Layout
@@ -49,7 +51,7 @@ def read_parquet(path: Path, layout: Layout, on_bad_rows: str, sink: Sink) -> Re
 
 
 def _read(path: Path, layout: Layout, kinds: list[str], on_bad_rows: str, sink: Sink) -> Rejected:
-    rejected, rows, usable = Rejected(), 0, 0
+    rounding, rejected, rows, usable = Rounding(), Rejected(), 0, 0
     for table in _tables(path, layout):
         problems: list[tuple[str, BoolArray]] = []
         ids = []
@@ -61,22 +63,29 @@ def _read(path: Path, layout: Layout, kinds: list[str], on_bad_rows: str, sink: 
                 if rows:
                     raise _OtherThanIntegers
         values = _ratings(table[layout.rating], layout, path, problems)
-        times = None
+        moments = None
         if layout.timestamp is not None:
-            times = _times(table[layout.timestamp], layout.unit, problems)
-            problems.append((TOO_LATE, times > LATEST))
+            *moments, found = of_arrow(table[layout.timestamp], layout.unit)
+            problems += found
         good = np.flatnonzero(~_reject(table, layout, problems, rows, rejected))
         if good.size:
             every = good.size == table.num_rows
+            lines = good + rows + 1
+            times: PointerArray | None = None
+            time_unit: TimeUnit = "s"
+            if moments is not None:
+                seconds, nanoseconds = (column[good] for column in moments)
+                times, time_unit = joined_times(seconds, nanoseconds, lines.item, "row", str(path))
             sink.add(
                 RawRatings(
                     users=_column(ids[0], good),
                     items=_column(ids[1], good),
-                    values=(values if every else values[good]).astype(np.float32, copy=False),
-                    timestamps=times if times is None or every else times[good],
-                    lines=None if every else good + rows + 1,
+                    values=rounding.to_float32(values if every else values[good], lines.item),
+                    timestamps=times,
+                    lines=None if every else lines,
                     first_line=rows + 1,
                     unit="row",
+                    time_unit=time_unit,
                 )
             )
         rows += table.num_rows
@@ -86,6 +95,7 @@ def _read(path: Path, layout: Layout, kinds: list[str], on_bad_rows: str, sink: 
     rejected.settle(str(path), rows, "row", on_bad_rows)
     if not usable:
         raise DataError(f"{path} holds no usable ratings.", "Check that it is the file you meant.")
+    rounding.report(str(path), "row")
     return rejected
 
 
@@ -115,10 +125,18 @@ def _reject(
         new = mask & ~bad
         if new.any():
             first = int(np.argmax(new))
-            text = ",".join("" if table[c][first].as_py() is None else str(table[c][first]) for c in layout.wanted)
+            text = ",".join(_written(table[column][first]) for column in layout.wanted)
             rejected.add(reason, rows_before + first + 1, text, int(new.sum()))
             bad |= new
     return bad
+
+
+def _written(scalar: Any) -> str:
+    """Write a value for people; a date that Python does not have as the number that it is stored as."""
+    try:
+        return str(scalar) if scalar.is_valid else ""
+    except (OverflowError, ValueError):
+        return str(scalar.value)
 
 
 def _missing(column: Any) -> BoolArray:
@@ -186,29 +204,3 @@ def _ratings(column: Any, layout: Layout, path: Path, problems: list[tuple[str, 
     if layout.scale is not None:
         problems.append((off_scale(layout.scale), (values < layout.scale.low) | (values > layout.scale.high)))
     return values
-
-
-def _times(column: Any, unit: str, problems: list[tuple[str, BoolArray]]) -> PointerArray:
-    import pyarrow as pa
-
-    from mfx.data.fields import BadField, parse_time
-
-    problems.append(("missing timestamp", _missing(column)))
-    if pa.types.is_date(column.type):
-        column = column.cast(pa.timestamp("s"))
-    if pa.types.is_timestamp(column.type):
-        counts = np.asarray(column.cast(pa.int64()).fill_null(0))
-        return counts // PER_SECOND[column.type.unit]
-    if pa.types.is_integer(column.type) and unit != "iso":
-        numbers = np.asarray(column.fill_null(0))
-        if numbers.dtype == np.uint64:
-            problems.append(("timestamp is no number", numbers > _LARGEST))
-        return numbers.astype(np.int64) // PER_SECOND[unit]
-    times, bad = np.zeros(len(column), np.int64), np.zeros(len(column), np.bool_)
-    for row, value in enumerate(column.to_pylist()):
-        try:
-            times[row] = 0 if value is None else parse_time(str(value), unit)
-        except BadField:
-            bad[row] = True
-    problems.append(("timestamp is not ISO 8601" if unit == "iso" else "timestamp is no number", bad))
-    return times

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -19,7 +19,7 @@ from mfx.interfaces import AnyArray, PartColumns, Ratings
 from mfx.registry import register
 from mfx.settings import Component, setting
 
-FORMAT = 1
+FORMAT = 2
 AGAIN = "Write it again: mfx data partition."
 MANIFEST, CATALOGUE = "manifest.json", "catalogue.mfx"
 COLUMNS = ("user", "item", "rating", "timestamp")
@@ -43,6 +43,8 @@ class Parts:
         How many ratings there are.
     fingerprint : str
         That of all ratings.
+    dropped : dict of str to int
+        Rows of the source that were left out when the parts were written, by reason.
     """
 
     folder: Path
@@ -51,6 +53,7 @@ class Parts:
     empty: Ratings
     n_ratings: int
     fingerprint: str
+    dropped: dict[str, int]
 
     def __len__(self) -> int:
         return len(self.digests)
@@ -99,6 +102,11 @@ class Partitioned(Component):
 
     With engine=ray workers read the parts, and no process holds all ratings. With engine=local they are read one after
     the other.
+
+    Attributes
+    ----------
+    dropped_ : dict of str to int
+        After `load` or `parts`: rows of the source that were left out when the parts were written, by reason.
     """
 
     path: str | None = setting(None)
@@ -131,10 +139,11 @@ class Partitioned(Component):
             ) from None
         except (OSError, ValueError, KeyError, TypeError, DamagedFile) as error:
             raise DataError(f"{folder} is damaged: {error}.", AGAIN) from error
-        bounds, digests, ratings, fingerprint = (
-            manifest.get(name) for name in ("bounds", "digests", "ratings", "fingerprint")
+        bounds, digests, ratings, fingerprint, dropped = (
+            manifest.get(name) for name in ("bounds", "digests", "ratings", "fingerprint", "dropped")
         )
-        if not (_are(int, bounds) and _are(str, digests) and _are(int, [ratings]) and _are(str, [fingerprint])):
+        typed = _are(int, bounds) and _are(str, digests) and _are(int, [ratings]) and _are(str, [fingerprint])
+        if not typed or not isinstance(dropped, dict) or not _are(int, list(dropped.values())):
             raise DataError(f"{folder / MANIFEST} is damaged: an entry is missing or of a wrong type.", AGAIN)
         steps = itertools.pairwise(bounds)
         if (
@@ -147,7 +156,8 @@ class Partitioned(Component):
             ]
         ):
             raise DataError(f"{folder / MANIFEST} does not cover all users.", AGAIN)
-        return Parts(folder, np.array(bounds, dtype=np.int64), digests, empty, ratings, fingerprint)
+        self.dropped_: dict[str, int] = dropped
+        return Parts(folder, np.array(bounds, dtype=np.int64), digests, empty, ratings, fingerprint, dropped)
 
     def load(self) -> Ratings:
         """Read all parts into this process."""
@@ -157,9 +167,8 @@ class Partitioned(Component):
         parts.check_timed([part[3] is not None for part in read])
         times = [part[3] for part in read if part[3] is not None]
         empty = parts.empty
-        ratings = Ratings(
-            users, items, values, np.concatenate(times) if times else None, empty.catalogue, empty.scale, empty.name
-        )
+        stamps = np.concatenate(times) if times else None
+        ratings = replace(empty, users=users, items=items, values=values, timestamps=stamps)
         parts.check_all(len(ratings), ratings.fingerprint)
         return ratings
 

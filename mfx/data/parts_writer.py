@@ -8,9 +8,9 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any
 
 import numpy as np
@@ -108,7 +108,9 @@ class PartsWriter:
         for columns in cut(old, sizes):
             self.add(columns)
 
-    def finish(self, empty: Ratings, bounds: AnyArray, expected: Parts | None = None) -> Parts:
+    def finish(
+        self, empty: Ratings, bounds: AnyArray, dropped: Mapping[str, int], expected: Parts | None = None
+    ) -> Parts:
         """Write what is said of all parts, and let the folder appear.
 
         Parameters
@@ -117,21 +119,24 @@ class PartsWriter:
             None of the ratings, with the catalogue and the scale of all.
         bounds : int64 array
             Part p has the users ``bounds[p]`` to ``bounds[p + 1] - 1``.
+        dropped : mapping of str to int
+            Rows of the source that were left out, by reason.
         expected : Parts, optional
             Where the ratings come from, if they are to be those.
         """
-        fingerprint = self._fingerprint.of(empty.catalogue)
+        fingerprint = self._fingerprint.of(empty.catalogue, empty.time_unit)
         if expected is not None:
             expected.check_all(self._n_ratings, fingerprint)
         columns, meta = pack(empty)
         manifest: dict[str, Any] = {"format": FORMAT, "name": empty.name, "ratings": self._n_ratings}
         manifest |= {"bounds": bounds.tolist(), "digests": self._digests, "fingerprint": fingerprint}
+        manifest["dropped"] = dict(sorted(dropped.items()))
         with self.writable():
             write_columns(self._draft / CATALOGUE, columns, meta)
             write_text(self._draft / MANIFEST, json.dumps(manifest) + "\n")
             shutil.rmtree(self.scratch)
             os.rename(self._draft, self._folder)  # noqa: PTH104 - Path.rename would move it into a folder that has appeared
-        return Parts(self._folder, bounds, self._digests, empty, self._n_ratings, fingerprint)
+        return Parts(self._folder, bounds, self._digests, empty, self._n_ratings, fingerprint, manifest["dropped"])
 
 
 def part_bounds(indptr: PointerArray, n_parts: int) -> PointerArray:
@@ -181,7 +186,7 @@ def _rows(columns: PartColumns, rows: slice) -> PartColumns:
     return users[rows], items[rows], values[rows], None if times is None else times[rows]
 
 
-def partition(ratings: Ratings, folder: Path, n_parts: int) -> Parts:
+def partition(ratings: Ratings, folder: Path, n_parts: int, dropped: Mapping[str, int] = MappingProxyType({})) -> Parts:
     """Write ratings in parts of whole users, each of about as many ratings.
 
     Parameters
@@ -192,6 +197,8 @@ def partition(ratings: Ratings, folder: Path, n_parts: int) -> Parts:
         Where; it appears when everything is written.
     n_parts : int
         How many are wanted; there are fewer where single users have more than their share.
+    dropped : mapping of str to int
+        Rows of the source that were left out, by reason.
 
     Raises
     ------
@@ -203,4 +210,4 @@ def partition(ratings: Ratings, folder: Path, n_parts: int) -> Parts:
     with PartsWriter(folder) as writer:
         for a, b in itertools.pairwise(ratings.user_indptr[bounds].tolist()):
             writer.add(_rows(columns, slice(a, b)))
-        return writer.finish(ratings.take(np.zeros(0, dtype=np.int64)), bounds)
+        return writer.finish(ratings.take(np.zeros(0, dtype=np.int64)), bounds, dropped)

@@ -7,9 +7,10 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from mfx.data.raw import IdColumn, Origin, RawRatings
+from mfx.data.raw import IdColumn, Origin, RawRatings, in_common_unit
 from mfx.errors import DataError
-from mfx.interfaces import AnyArray, IndexArray
+from mfx.interfaces import AnyArray, IndexArray, PointerArray
+from mfx.timestamps import TimeUnit, coarsened, finest
 
 _NOTHING = np.empty(0, np.int32)
 
@@ -114,9 +115,10 @@ class Gathered:
         """Forget all pieces."""
         self._kind = Kind()
         self._users, self._items = _GrowingIds(), _GrowingIds()
-        self._values, self._times = Growing(), Growing()
+        self._values = Growing()
+        self._times, self._time_units = list[AnyArray](), list[TimeUnit]()
         self._lines: list[AnyArray | tuple[int, int]] = []
-        self._timed, self._unit = False, "line"
+        self._unit = "line"
 
     def add(self, piece: RawRatings) -> None:
         """Keep a piece."""
@@ -125,33 +127,48 @@ class Gathered:
         self._items.add(piece.items)
         self._values.add(piece.values)
         if piece.timestamps is not None:
-            self._times.add(piece.timestamps)
-            self._timed = True
+            times, time_unit = coarsened(piece.timestamps, piece.time_unit)
+            self._times.append(narrowed(times))
+            self._time_units.append(time_unit)
         self._lines.append((piece.first_line, piece.values.size) if piece.lines is None else piece.lines)
         self._unit = piece.unit
 
-    def whole(self) -> RawRatings:
-        """Return all ratings and forget them.
+    def whole(self, where: str = "The source") -> RawRatings:
+        """Return all ratings and forget them; `where` names the source for messages.
 
         Raises
         ------
         DataError
-            If there was no piece.
+            If there was no piece, or no unit holds all timestamps.
         """
         if not self._lines:
             raise DataError("There are no ratings.", "Check that it is the source you meant.")
         first_line, lines = self._whole_lines()
+        time_unit = finest(self._time_units)
         raw = RawRatings(
             users=self._users.whole(),
             items=self._items.whole(),
             values=self._values.whole(),
-            timestamps=self._times.whole().astype(np.int64, copy=False) if self._timed else None,
+            timestamps=self._whole_times(time_unit, where) if self._times else None,
             lines=lines,
             first_line=first_line,
             unit=self._unit,
+            time_unit=time_unit,
         )
         self.restart()
         return raw
+
+    def _whole_times(self, common: TimeUnit, where: str) -> PointerArray:
+        """Return the timestamps in the unit that all of them need, and forget the pieces while that is made."""
+        full = np.empty(sum(piece.size for piece in self._times), np.int64)
+        at = 0
+        for number, (piece, unit, lines) in enumerate(zip(self._times, self._time_units, self._lines, strict=True)):
+            line = range(lines[0], sum(lines)).__getitem__ if isinstance(lines, tuple) else lines.item
+            times = piece.astype(np.int64, copy=False)
+            full[at : at + piece.size] = in_common_unit(times, unit, common, line, self._unit, where)
+            at += piece.size
+            self._times[number] = _NOTHING
+        return full
 
     def _whole_lines(self) -> tuple[int, AnyArray | None]:
         """Return the first line where all follow each other, or else the line of each row."""

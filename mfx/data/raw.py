@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mfx.errors import DataError
 from mfx.interfaces import FloatArray, PointerArray, RatingScale
+from mfx.timestamps import TimeUnit, beyond, in_unit, joined, no_room
 
 log = logging.getLogger("mfx")
 
@@ -48,13 +49,16 @@ class RawRatings:
     values : float32 array, shape (n,)
         Finite ratings.
     timestamps : int64 array, shape (n,), or None
-        Seconds since 1970-01-01 UTC.
+        Counts of `time_unit` since 1970-01-01 UTC.
     lines : int64 array, shape (n,), or None
         Line (or row) of the file that each row came from; None means row r is line ``r + first_line``.
     first_line : int
         Line of row 0 when `lines` is None.
     unit : str
         What `lines` counts: "line" or "row".
+    time_unit : {"s", "ms", "us", "ns"}
+        What timestamps count. Pieces of one source may differ in it; together they get the coarsest unit that loses
+        nothing.
     """
 
     users: IdColumn
@@ -64,10 +68,57 @@ class RawRatings:
     lines: PointerArray | None = None
     first_line: int = 1
     unit: str = "line"
+    time_unit: TimeUnit = "s"
 
     def line(self, row: int) -> int:
         """Return where in the file a row came from, counted from 1."""
         return row + self.first_line if self.lines is None else int(self.lines[row])
+
+
+def joined_times(
+    seconds: PointerArray, nanoseconds: PointerArray, line: Callable[[int], int], what: str, where: str
+) -> tuple[PointerArray, TimeUnit]:
+    """Return moments as counts of the coarsest unit that loses nothing of them, and that unit.
+
+    Parameters
+    ----------
+    seconds, nanoseconds : int64 arrays, shape (n,)
+        Whole seconds since 1970-01-01 UTC, and what is beyond them.
+    line : callable
+        Line of the source that a row came from.
+    what : str
+        What lines are called.
+    where : str
+        The source, for messages.
+
+    Raises
+    ------
+    DataError
+        If no unit holds all of them.
+    """
+    times, unit = joined(seconds, nanoseconds)
+    _refuse_beyond(seconds, "s", unit, line, what, where)
+    return times, unit
+
+
+def in_common_unit(
+    times: PointerArray, unit: TimeUnit, common: TimeUnit, line: Callable[[int], int], what: str, where: str
+) -> PointerArray:
+    """Return the timestamps of a piece in the unit of all pieces; as `joined_times`."""
+    _refuse_beyond(times, unit, common, line, what, where)
+    return in_unit(times, unit, common)
+
+
+def _refuse_beyond(
+    times: PointerArray, unit: TimeUnit, common: TimeUnit, line: Callable[[int], int], what: str, where: str
+) -> None:
+    outside = beyond(times, unit, common)
+    if outside.any():
+        row = int(np.argmax(outside))
+        raise DataError(
+            f"{where}: {no_room(line(row), int(times[row]), unit, what)}.",
+            "Correct it, or cut the others to microseconds.",
+        )
 
 
 @dataclass
@@ -95,6 +146,10 @@ class Rejected:
         self.counts[reason] = self.counts.get(reason, 0) + rows
         if self.first is None or line < self.first[0]:
             self.first = (line, reason, text)
+
+    def by_setting(self) -> dict[str, int]:
+        """Return the counts with the setting that lets the rows go, for `mfx.data.base.CachedDataset.dropped_`."""
+        return {f"{reason} (on_bad_rows=drop)": rows for reason, rows in self.counts.items()}
 
     def settle(self, where: str, rows: int, unit: str, policy: str) -> None:
         """Refuse the file, or report that the rows are left out.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import lzma
+import os
 import struct
 import zipfile
 import zlib
@@ -17,6 +19,7 @@ from mfx.errors import DataError
 _DEPTH = 3
 _LARGE = 128 << 20
 _SWOLLEN = 100
+_MILLISECOND = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -114,16 +117,26 @@ class Source:
             return content.decode("latin-1")
 
     def identity(self) -> dict[str, object]:
-        """Say what would change if the files did: path, sizes and times of modification."""
+        """Say what would change if the files did: path, and the stamp of each file."""
         place = self.path.resolve()
         files = [place / member for member in self.members] if place.is_dir() else [place]
         return {"path": str(place), "files": [[str(f), *file_stamp(f)] for f in files]}
 
 
-def file_stamp(path: Path) -> tuple[int, int]:
-    """Return size in bytes and time of modification in nanoseconds."""
+def file_stamp(path: Path) -> tuple[int | str, ...]:
+    """Return what tells whether a file is still the one that was read, without reading it.
+
+    Size, time of modification, time of change (nanoseconds) and inode: whoever replaces or rewrites a file can set the
+    time of modification back, but not the time of change. Where that time does not tell (Windows has none, some file
+    systems count in seconds), a digest of the content comes on top. A copy of the same file has another stamp and is
+    read again.
+    """
     status = path.stat()
-    return status.st_size, status.st_mtime_ns
+    stamp = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+    if os.name != "nt" and status.st_ctime_ns % _MILLISECOND:
+        return stamp
+    with path.open("rb") as stream:
+        return (*stamp, hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest())
 
 
 def _is_inside(name: str) -> bool:

@@ -22,10 +22,11 @@ from mfx.data.ids import DistinctIds, Index, ids_of_facts
 from mfx.data.partitioned import AGAIN, InParts, Parts, part_name
 from mfx.data.parts_writer import PartsWriter, cut, part_bounds, partition
 from mfx.data.pieces import InPieces, Kind, narrowed
-from mfx.data.raw import Origin, RawRatings
+from mfx.data.raw import Origin, RawRatings, in_common_unit
 from mfx.data.scratch import Divided, PieceFile
 from mfx.errors import DataError
 from mfx.interfaces import AnyArray, Dataset, PointerArray, Ratings, RatingScale
+from mfx.timestamps import TimeUnit, coarsened, finest
 
 _RECORD = (("user", "<i4"), ("item", "<i4"), ("rating", "<f4"), ("line", "<i8"), ("timestamp", "<i8"))
 
@@ -62,7 +63,7 @@ def partition_dataset(dataset: Dataset, folder: Path, n_parts: int, on_step: OnS
     on_step("reading the whole data set", 0, None)
     ratings = dataset.load()
     on_step("writing parts", 0, None)
-    return partition(ratings, folder, n_parts)
+    return partition(ratings, folder, n_parts, getattr(dataset, "dropped_", {}))
 
 
 def _from_parts(parts: Parts, writer: PartsWriter, n_parts: int, on_step: OnStep) -> Parts:
@@ -84,7 +85,7 @@ def _from_parts(parts: Parts, writer: PartsWriter, n_parts: int, on_step: OnStep
     for number, columns in enumerate(cut(old, np.diff(indptr[bounds])), 1):
         on_step("writing part", number, bounds.size - 1)
         writer.add(columns)
-    return writer.finish(parts.empty, bounds, expected=parts)
+    return writer.finish(parts.empty, bounds, parts.dropped, expected=parts)
 
 
 def _from_pieces(dataset: InPieces, writer: PartsWriter, n_parts: int, on_step: OnStep) -> Parts:
@@ -96,7 +97,7 @@ def _from_pieces(dataset: InPieces, writer: PartsWriter, n_parts: int, on_step: 
     users = spill.users.index(ids_of_facts(origin.users, spill.users.integer, "user"))
     items = spill.items.index(ids_of_facts(origin.items, spill.items.integer, "item"))
     bounds = part_bounds(_indptr(spill.counts(users)), n_parts)
-    divided = _divide(spill, users, items, bounds, on_step)
+    divided = _divide(spill, (users, items), bounds, origin.where, on_step)
     ids = users.known, items.known
     written = _write(divided, ids, bounds, (origin, spill.unit), writer, on_step)
     if written.repeats.extra:
@@ -114,8 +115,9 @@ def _from_pieces(dataset: InPieces, writer: PartsWriter, n_parts: int, on_step: 
         catalogue=catalogue_of(*ids, origin),
         scale=origin.scale or RatingScale(written.low, written.high),
         name=origin.name,
+        time_unit=spill.time_unit,
     )
-    return writer.finish(empty, bounds)
+    return writer.finish(empty, bounds, origin.dropped)
 
 
 class _Spill:
@@ -132,18 +134,28 @@ class _Spill:
         self._kind = Kind()
         self.users, self.items = DistinctIds(), DistinctIds()
         self.n_ratings, self.timed, self.unit = 0, False, "line"
+        self.time_units: list[TimeUnit] = []
 
     def add(self, piece: RawRatings) -> None:
         self._kind.check(piece)
         rows, first = piece.values.size, piece.first_line
         lines = np.arange(first, first + rows) if piece.lines is None else piece.lines
-        times = [] if piece.timestamps is None else [narrowed(piece.timestamps)]
+        times = []
+        if piece.timestamps is not None:
+            coarse, time_unit = coarsened(piece.timestamps, piece.time_unit)
+            times.append(narrowed(coarse))
+            self.time_units.append(time_unit)
         codes = [self.users.add(piece.users), self.items.add(piece.items)]
         with self.writer.writable():
             self.file.append([*codes, piece.values, narrowed(lines), *times])
         self.n_ratings += rows
         self.timed, self.unit = bool(times), piece.unit
         self._on_step(f"reading, {self.n_ratings:,} ratings", 0, None)
+
+    @property
+    def time_unit(self) -> TimeUnit:
+        """The coarsest unit that loses nothing of any timestamp."""
+        return finest(self.time_units)
 
     def counts(self, users: Index) -> PointerArray:
         """Count the rows of each user."""
@@ -153,8 +165,9 @@ class _Spill:
         return counts
 
 
-def _divide(spill: _Spill, users: Index, items: Index, bounds: PointerArray, on_step: OnStep) -> Divided:
-    """Write each row, with indices for ids, to the file of its part; remove the file of pieces."""
+def _divide(spill: _Spill, ids: tuple[Index, Index], bounds: PointerArray, where: str, on_step: OnStep) -> Divided:
+    """Write each row, with indices for ids and times in one unit, to the file of its part; remove that of pieces."""
+    users, items = ids
     record = np.dtype([(name, dtype) for name, dtype in _RECORD if spill.timed or name != "timestamp"])
     divided = Divided(spill.writer.scratch, record, bounds.size - 1)
     for number, (user, item, values, lines, *times) in enumerate(spill.file.read(), 1):
@@ -163,7 +176,8 @@ def _divide(spill: _Spill, users: Index, items: Index, bounds: PointerArray, on_
         records["user"], records["item"] = users.of(user), items.of(item)
         records["rating"], records["line"] = values, lines
         if times:
-            records["timestamp"] = times[0]
+            own = times[0].astype(np.int64, copy=False), spill.time_units[number - 1]
+            records["timestamp"] = in_common_unit(*own, spill.time_unit, lines.item, spill.unit, where)
         with spill.writer.writable():
             divided.add(records, np.searchsorted(bounds, records["user"], side="right") - 1)
     spill.file.clear()

@@ -50,7 +50,10 @@ class Table(FileDataset):
     timestamp_column: str | None = setting("timestamp")
     """Column of timestamps; null if there are none."""
     timestamp_unit: str = setting("s", choices=("s", "ms", "us", "ns", "iso"))
-    """What timestamps count since 1970-01-01 UTC, or iso for ISO 8601 text; text without an offset is UTC."""
+    """What timestamps count since 1970-01-01 UTC, or iso for ISO 8601 text; text without an offset is UTC.
+
+    Fractions of the unit are read down to the nanosecond. Columns of dates in Parquet know their unit themselves.
+    """
     separator: str = setting(",")
     """One character between fields, or "::"; "tab" stands for a tabulator."""
     user_ids: str = setting("auto", choices=("auto", "integer", "text"))
@@ -134,7 +137,7 @@ class Table(FileDataset):
             rejected = read_parquet(path, layout, self.on_bad_rows, sink)
         else:
             rejected = read_ratings(lambda: opened(path), layout, str(path), self.on_bad_rows, sink)
-        dropped.update(rejected.counts)
+        dropped.update(rejected.by_setting())
         items = None
         if self.items_path is not None:
             items = read_items(

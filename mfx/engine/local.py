@@ -34,8 +34,10 @@ class LocalEngine(Component):
         return dataset.load()
 
     def split(self, splitter: Splitter, ratings: Ratings) -> Split:
-        """Divide the ratings."""
-        return splitter.split(ratings)
+        """Divide the ratings, and refuse what is no split of them."""
+        from mfx.split.checks import divide
+
+        return divide(splitter, ratings)
 
     def audit(self, split: Split) -> Mapping[str, float]:
         """Count what makes the split easier or harder than it looks."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from mfx.engine.parts import Frame, Summary
 from mfx.interfaces import Catalogue, PointerArray, RatingScale
+from mfx.timestamps import TimeUnit
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +25,7 @@ class PartitionedRatings:
         What the engine knows the columns of each part by; empty when they were split, and so given free.
     bounds : int64 array, shape (parts + 1,)
         Part p has all ratings of the users ``bounds[p]`` to ``bounds[p + 1] - 1``.
-    catalogue, scale, name
+    catalogue, scale, name, time_unit
         As of `Ratings`.
     user_counts, item_counts : int64 arrays
         Ratings of each user and item.
@@ -33,7 +34,7 @@ class PartitionedRatings:
     fingerprint : str
         Hex digest of the parts.
     newest : int or None
-        Latest timestamp.
+        Latest timestamp, in `time_unit`.
     timed : bool
         Whether there are timestamps.
     """
@@ -49,6 +50,7 @@ class PartitionedRatings:
     fingerprint: str
     newest: int | None
     timed: bool
+    time_unit: TimeUnit
 
     @classmethod
     def of_summaries(
@@ -59,9 +61,10 @@ class PartitionedRatings:
         catalogue: Catalogue,
         scale: RatingScale,
         name: str,
+        time_unit: TimeUnit,
     ) -> PartitionedRatings:
         """Add up what is known of the parts."""
-        digests = "".join(one.digest for one in summaries)
+        digests = "".join(one.digest for one in summaries) + ("" if time_unit == "s" else time_unit)
         times = [one.newest for one in summaries if one.newest is not None]
         return cls(
             parts=list(parts),
@@ -75,6 +78,7 @@ class PartitionedRatings:
             fingerprint=hashlib.blake2b(digests.encode(), digest_size=16).hexdigest(),
             newest=max(times, default=None),
             timed=all(one.timed for one in summaries),
+            time_unit=time_unit,
         )
 
     def __len__(self) -> int:
@@ -103,7 +107,7 @@ class PartitionedRatings:
     @property
     def frame(self) -> Frame:
         """What its parts share."""
-        return Frame(self.n_users, self.n_items, self.scale, self.name)
+        return Frame(self.n_users, self.n_items, self.scale, self.name, self.time_unit)
 
     def users_of(self, part: int) -> range:
         """Return the users of a part."""
@@ -165,7 +169,7 @@ def audit_of_counts(train: Any, valid: Any, test: Any, found: Sequence[Mapping[s
 
     ``older_than_history`` is left out: it takes another look at the parts, once the newest rating of all is known.
     """
-    numbers: dict[str, float] = {}
+    numbers: dict[str, float] = {"ratings_aside": sum(one["ratings_aside"] for one in found)}
     for name, part in (("train", train), ("valid", valid), ("test", test)):
         numbers[f"ratings_{name}"] = float(len(part))
         numbers[f"users_{name}"] = float(np.count_nonzero(part.user_counts))

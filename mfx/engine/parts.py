@@ -9,8 +9,8 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -34,6 +34,7 @@ from mfx.models import bulk
 from mfx.models.factors import FactorModel
 from mfx.split.audit import audit
 from mfx.split.parts import TEST, TRAIN, VALID
+from mfx.timestamps import TimeUnit
 
 HISTOGRAM_BITS = 16
 """Leading bits of a key that a first look at all keys counts."""
@@ -42,22 +43,36 @@ _KEY_BITS = 63
 
 @dataclass(frozen=True)
 class Frame:
-    """What parts share: how many users and items there are, and the rating scale."""
+    """What parts share: how many users and items there are, the rating scale, and what timestamps count."""
 
     n_users: int
     n_items: int
     scale: RatingScale
     name: str
+    time_unit: TimeUnit
 
-    def ratings(self, columns: PartColumns) -> Ratings:
-        """Put columns together; users and items are known by their indices."""
+    def ratings(self, columns: PartColumns, drawn_by: DrawnBy | None = None) -> Ratings:
+        """Put columns together; users and items are known by their indices, and to splitters by `drawn_by` too."""
         users, items, values, times = map(writable, columns)
-        return Ratings(users, items, values, times, _catalogue(self.n_users, self.n_items), self.scale, self.name)
+        catalogue = _catalogue(self.n_users, self.n_items)
+        if drawn_by is not None:
+            catalogue = replace(catalogue)
+            catalogue.__dict__.update(drawn_by)  # in place of what would be made of the indices, and cached there
+        return Ratings(users, items, values, times, catalogue, self.scale, self.name, self.time_unit)
 
 
 @functools.lru_cache(maxsize=2)
 def _catalogue(n_users: int, n_items: int) -> Catalogue:
     return Catalogue(np.arange(n_users), np.arange(n_items))
+
+
+DrawnBy: TypeAlias = Mapping[str, Any]
+"""What splitters ask of raw ids, by attribute of `Catalogue`: hashes of users and items, and ranks of items."""
+
+
+def drawn_by(catalogue: Catalogue) -> DrawnBy:
+    """Return what splitters ask of the raw ids of a catalogue."""
+    return {name: getattr(catalogue, name) for name in ("user_hashes", "item_hashes", "item_ranks")}
 
 
 def columns_of(ratings: Ratings) -> PartColumns:
@@ -106,15 +121,17 @@ class Summary:
         )
 
 
-def key_histogram(splitter: Any, columns: PartColumns, frame: Frame) -> PointerArray:
+def key_histogram(splitter: Any, columns: PartColumns, frame: Frame, drawn_by: DrawnBy) -> PointerArray:
     """Count the keys that a splitter draws by, by their leading bits."""
-    keys = splitter.keys(frame.ratings(columns))
+    keys = splitter.keys(frame.ratings(columns, drawn_by))
     return np.bincount(keys >> (_KEY_BITS - HISTOGRAM_BITS), minlength=1 << HISTOGRAM_BITS).astype(np.int64)
 
 
-def keys_among(splitter: Any, columns: PartColumns, frame: Frame, bins: Sequence[int]) -> list[PointerArray]:
+def keys_among(
+    splitter: Any, columns: PartColumns, frame: Frame, drawn_by: DrawnBy, bins: Sequence[int]
+) -> list[PointerArray]:
     """Return the keys with these leading bits."""
-    keys = splitter.keys(frame.ratings(columns))
+    keys = splitter.keys(frame.ratings(columns, drawn_by))
     leading = keys >> (_KEY_BITS - HISTOGRAM_BITS)
     return [keys[leading == one] for one in bins]
 
@@ -128,7 +145,9 @@ class Divided:
     audited: dict[str, float]
 
 
-def divide(splitter: Any, columns: PartColumns, frame: Frame, users: range, cuts: Sequence[int] | None) -> Divided:
+def divide(
+    splitter: Any, columns: PartColumns, frame: Frame, drawn_by: DrawnBy, users: range, cuts: Sequence[int] | None
+) -> Divided:
     """Divide a part.
 
     Parameters
@@ -137,10 +156,12 @@ def divide(splitter: Any, columns: PartColumns, frame: Frame, users: range, cuts
         One that says what it divides (``divides``): the ratings of each ``users`` apart, or all ratings by ``keys``.
     columns, frame, users
         The part.
+    drawn_by : mapping
+        See `drawn_by`, of the whole catalogue.
     cuts : sequence of int, optional
         Of a splitter by keys: for each of its ranks the smallest key that is not below it.
     """
-    ratings = frame.ratings(columns)
+    ratings = frame.ratings(columns, drawn_by)
     if not len(ratings):
         labels = np.zeros(0, dtype=np.int8)
     elif cuts is None:
@@ -148,8 +169,9 @@ def divide(splitter: Any, columns: PartColumns, frame: Frame, users: range, cuts
     else:
         keys = splitter.keys(ratings)
         labels = TEST - sum((keys >= cut).astype(np.int8) for cut in cuts)
-    split = Split(ratings.take(labels == TRAIN), ratings.take(labels == VALID), ratings.take(labels == TEST), rule="")
-    train, valid, test = (columns_of(part) for part in (split.train, split.valid, split.test))
+    held = ratings.take(labels == TRAIN), ratings.take(labels == VALID), ratings.take(labels == TEST)
+    split = Split(*held, "", len(ratings) - sum(map(len, held)))
+    train, valid, test = map(columns_of, held)
     sums = [Summary.of(part, users, frame.n_items) for part in (train, valid, test)]
     return Divided((train, valid, test), (sums[0], sums[1], sums[2]), audit(split))
 

@@ -255,15 +255,15 @@ class RayEngine(LocalEngine):
         if not isinstance(train, Ratings):
             from mfx.engine import ray_parts
 
-            blocks, counts = ray_parts.positive_blocks(train, model.positive_threshold)
-            return RayPositives(counts, train.bounds, blocks, self.workers, self._times)
+            blocks, counts, item_counts = ray_parts.positive_blocks(train, model.positive_threshold)
+            return RayPositives(counts, item_counts, train.bounds, blocks, self.workers, self._times)
         here = type(model).positives(model, train)
         bounds = block_bounds(here.indptr, _ROW_COST, self.blocks)
         blocks = []
         for start, stop in itertools.pairwise(bounds.tolist()):
             pointers = here.indptr[start : stop + 1]
             blocks.append(put((pointers - pointers[0], here.indices[pointers[0] : pointers[-1]])))
-        return RayPositives(here.counts, bounds, blocks, self.workers, self._times)
+        return RayPositives(here.counts, here.item_counts, bounds, blocks, self.workers, self._times)
 
     def spent(self) -> Mapping[str, float]:
         """Return where the seconds of the last epoch went, how many workers there were, and their speed."""

@@ -24,6 +24,7 @@ from mfx.metrics.sums import whole
 from mfx.models.bulk import FoldedUsers, Wanted
 from mfx.models.lists import Seen
 from mfx.solver.elsewhere import block_bounds
+from mfx.split.checks import refuse_aside
 from mfx.split.parts import refuse_empty
 
 
@@ -37,7 +38,13 @@ def read(source: Parts) -> PartitionedRatings:
     ]
     summaries = get([summary for _, summary in found])
     made = PartitionedRatings.of_summaries(
-        [columns for columns, _ in found], summaries, bounds, empty.catalogue, empty.scale, empty.name
+        [columns for columns, _ in found],
+        summaries,
+        bounds,
+        empty.catalogue,
+        empty.scale,
+        empty.name,
+        empty.time_unit,
     )
     return replace(made, fingerprint=source.fingerprint)  # what the data set is does not depend on its parts
 
@@ -57,10 +64,11 @@ def split(splitter: Any, ratings: PartitionedRatings) -> PartitionedSplit:
     """
     if not ratings.parts:
         raise ValueError("These ratings were split before.")
-    cuts = _cuts(splitter, ratings) if splitter.divides == "keys" else None
+    drawn_by = put(work.drawn_by(ratings.catalogue))
+    cuts = _cuts(splitter, ratings, drawn_by) if splitter.divides == "keys" else None
     remote = task(_divide, returns=5)
     found = [
-        remote(splitter, columns, ratings.frame, ratings.users_of(number), cuts)
+        remote(splitter, columns, ratings.frame, drawn_by, ratings.users_of(number), cuts)
         for number, columns in enumerate(ratings.parts)
     ]
     ratings.parts.clear()
@@ -73,6 +81,7 @@ def split(splitter: Any, ratings: PartitionedRatings) -> PartitionedSplit:
             ratings.catalogue,
             ratings.scale,
             ratings.name,
+            ratings.time_unit,
         )
         for which in range(3)
     ]
@@ -80,6 +89,8 @@ def split(splitter: Any, ratings: PartitionedRatings) -> PartitionedSplit:
     where = f"split '{splitter.name}' of {len(ratings):,} ratings of '{ratings.name}'"
     refuse_empty(len(train), len(valid), len(test), where, **splitter.empty())
     numbers = audit_of_counts(train, valid, test, audited)
+    if numbers["ratings_aside"]:
+        refuse_aside(splitter, int(numbers["ratings_aside"]), len(ratings), "")
     for name, part, history in (("valid", valid, (train,)), ("test", test, (train, valid))):
         newest = max((one.newest for one in history if one.newest is not None), default=None)
         if newest is not None and len(part):
@@ -93,14 +104,14 @@ def _divide(*arguments: Any) -> tuple[Any, ...]:
     return (*divided.columns, divided.summaries, divided.audited)
 
 
-def _cuts(splitter: Any, ratings: PartitionedRatings) -> list[int]:
+def _cuts(splitter: Any, ratings: PartitionedRatings, drawn_by: Any) -> list[int]:
     """Find the keys at the ranks that a splitter by keys wants: first between which leading bits, then which."""
     ranks = splitter.ranks(len(ratings))
     histogram = task(work.key_histogram)
-    below = np.cumsum(sum(get([histogram(splitter, part, ratings.frame) for part in ratings.parts])))
+    below = np.cumsum(sum(get([histogram(splitter, part, ratings.frame, drawn_by) for part in ratings.parts])))
     bins = [int(np.searchsorted(below, rank, side="right")) for rank in ranks]
     among = task(work.keys_among)
-    found = get([among(splitter, part, ratings.frame, bins) for part in ratings.parts])
+    found = get([among(splitter, part, ratings.frame, drawn_by, bins) for part in ratings.parts])
     cuts = []
     for which, (rank, leading) in enumerate(zip(ranks, bins, strict=True)):
         keys = np.sort(np.concatenate([one[which] for one in found]))
@@ -123,11 +134,13 @@ def user_blocks(train: PartitionedRatings) -> tuple[PointerArray, list[Any]]:
     return train.bounds, [remote(part, train.users_of(number)) for number, part in enumerate(train.parts)]
 
 
-def positive_blocks(train: PartitionedRatings, threshold: float | None) -> tuple[list[Any], PointerArray]:
-    """Find the positives of the parts; return references to rows of users, and how many each user has."""
+def positive_blocks(train: PartitionedRatings, threshold: float | None) -> tuple[list[Any], PointerArray, PointerArray]:
+    """Find the positives of the parts; return references to rows of users, how many each user has, and each item."""
     remote = task(tile_tasks.user_positives, returns=2)
-    found = [remote(part, train.users_of(number), threshold) for number, part in enumerate(train.parts)]
-    return [rows for rows, _ in found], np.concatenate(get([counts for _, counts in found]))
+    found = [remote(part, train.users_of(number), train.n_items, threshold) for number, part in enumerate(train.parts)]
+    counts = get([counts for _, counts in found])
+    of_users, of_items = zip(*counts, strict=True)
+    return [rows for rows, _ in found], np.concatenate(of_users), np.sum(of_items, axis=0, dtype=np.int64)
 
 
 def item_blocks(train: PartitionedRatings, row_cost: float, n_blocks: int | None) -> tuple[PointerArray, list[Any]]:

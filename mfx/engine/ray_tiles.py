@@ -34,8 +34,8 @@ class RayPositives:
 
     Parameters
     ----------
-    counts : int64 array, shape (users,)
-        How many positives each user has.
+    counts, item_counts : int64 arrays, shape (users,) and (items,)
+        How many positives each user has, and how many users have each item as one.
     bounds : int64 array, shape (blocks + 1,)
         Block b has those of the users ``bounds[b]:bounds[b + 1]``.
     blocks : list of ray.ObjectRef
@@ -47,9 +47,15 @@ class RayPositives:
     """
 
     def __init__(
-        self, counts: PointerArray, bounds: PointerArray, blocks: Sequence[Any], workers: int | None, times: Times
+        self,
+        counts: PointerArray,
+        item_counts: PointerArray,
+        bounds: PointerArray,
+        blocks: Sequence[Any],
+        workers: int | None,
+        times: Times,
     ) -> None:
-        self.counts, self._bounds, self._blocks = counts, bounds, blocks
+        self.counts, self.item_counts, self._bounds, self._blocks = counts, item_counts, bounds, blocks
         self._workers, self._times = workers, times
 
     def run_epoch(self, users: FloatArray, items: FloatArray, steps: Steps) -> float:

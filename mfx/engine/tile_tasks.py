@@ -26,12 +26,12 @@ Piece = tuple[IndexArray, PointerArray, IndexArray]
 
 
 def user_positives(
-    columns: PartColumns, users: range, threshold: float | None
-) -> tuple[tuple[PointerArray, IndexArray], PointerArray]:
-    """Find the positives of a part's users; return rows of them, and how many each user has."""
+    columns: PartColumns, users: range, n_items: int, threshold: float | None
+) -> tuple[tuple[PointerArray, IndexArray], tuple[PointerArray, PointerArray]]:
+    """Find the positives of a part's users; return rows of them, how many each user has, and how many each item."""
     index, items, values, _ = columns
     indptr, indices = positives(index - np.int32(users.start), items, values, len(users), threshold)
-    return (indptr, indices), np.diff(indptr)
+    return (indptr, indices), (np.diff(indptr), np.bincount(indices, minlength=n_items))
 
 
 def cut(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -234,7 +235,10 @@ def over_time(dates: Sequence[Any], counts: Sequence[int], *, marked: int = 3, t
             bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1},
         )
     axes.set_ylim(0, 1.12 * max(counts) or 1)
-    axes.margins(x=0.01)
+    first, last = dates[0].toordinal(), dates[-1].toordinal()
+    margin = max(15, (last - first) // 100)
+    end = min(last + margin, datetime.date.max.toordinal())  # matplotlib has no later ticks
+    axes.set_xlim(*map(datetime.date.fromordinal, (first - margin, end)))  # type: ignore[arg-type]
     plain_axis(axes, "y")
     axes.set_xlabel("Month (UTC)", fontsize=NORMAL, color=INK)
     axes.set_ylabel("Ratings per month (count)", fontsize=NORMAL, color=INK)

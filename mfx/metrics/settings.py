@@ -30,9 +30,11 @@ class EvaluationSettings(Component):
         Whether users with held-out ratings, none of them relevant, are left out of means or count as 0. `auc` is
         undefined for them and always leaves them out.
     candidates : {"unseen", "unseen_rated"} or a number
-        What may be recommended: every item of the catalogue without a rating of the user in train (and valid, after
-        a refit); or only those of them that anybody rated there. A relevant item that is no candidate counts as
-        missed, in `auc` as ranked last. A number N is another protocol: see `mfx.metrics.sampled`.
+        What may be recommended: every item of the catalogue without a rating of the user in the history; or only
+        those of them that anybody rated there. The history of valid is train. That of test is train and valid, with
+        a refit and without: ratings of valid are known by then, even to a model that was not fitted on them. A
+        relevant item that is no candidate counts as missed, in `auc` as ranked last. A number N is another protocol:
+        see `mfx.metrics.sampled`.
     sampling_seed : int
         Which items a number of candidates draws. It does not follow the seed of the run, so that all runs on one
         split are asked the same.

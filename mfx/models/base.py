@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from mfx.columns import raw_ids
 from mfx.errors import ModelError
 from mfx.interfaces import (
     AnyArray,
@@ -423,6 +424,6 @@ class Recommender(Component, abc.ABC):
 
 def _known(what: str, ids: ArrayLike, index: IndexArray, hint: str) -> IndexArray:
     if index.size and index.min() < 0:
-        unknown = np.atleast_1d(np.asarray(ids))[index < 0]
+        unknown = np.atleast_1d(raw_ids(ids, f"{what} ids"))[index < 0]
         raise ModelError(f"{unknown.size} unknown {what} ids, the first is {unknown[0]}.", hint)
     return index

@@ -102,7 +102,7 @@ class BayesMF(FactorModel):
     item_features: list[str] | None = setting(None)
     user_features: list[str] | None = setting(None)
     min_rows: int = setting(1, ge=1)
-    unrated: float = setting(0.2, ge=0.0, le=1.0)
+    unrated: float = tunable(0.2, low=0.0, high=1.0, ge=0.0, le=1.0)
     clip: bool = setting(False)
     seed: int = setting(42, ge=0)
 

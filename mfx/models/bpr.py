@@ -42,7 +42,7 @@ class BPR(FactorModel):
         Pull of item biases towards zero at each step.
     negatives : {"uniform", "popularity"}
         Draw the negatives from all items alike, or as often as they are positives: then what everybody has explains
-        nothing, and taste has to.
+        nothing, and taste has to. New users are folded in with negatives drawn alike.
     hardest_of : int
         Draw so many negatives for each step and take the one that scores highest (Zhang, Chen, Wang and Yu 2013,
         "Optimizing top-n collaborative filtering via dynamic negative item sampling"): steps are spent on what
@@ -51,6 +51,11 @@ class BPR(FactorModel):
         Lowest rating that counts as positive; ratings below it count as no rating. By default all are positive.
     seed : int
         Seed of the random start, of the order of the steps and of the negatives.
+
+    Attributes
+    ----------
+    positive_counts_ : int64 array, shape (items,)
+        How many users have each item as a positive.
     """
 
     factors: int = tunable(64, low=8, high=128, log=True, ge=1)
@@ -67,6 +72,7 @@ class BPR(FactorModel):
     predicts: ClassVar[Literal["ratings", "ranking"]] = "ranking"
     objective: ClassVar[str] = "ndcg@10"
     rows_elsewhere: ClassVar[bool] = True
+    state_names: ClassVar[tuple[str, ...]] = (*FactorModel.state_names, "positive_counts_")
 
     def learn(self, train: Ratings, on_epoch: OnEpoch | None) -> None:
         """Take one step per positive and epoch until the epochs are over or the callback stops the fit."""
@@ -79,6 +85,7 @@ class BPR(FactorModel):
                 f"Ratings are from {train.scale.low:g} to {train.scale.high:g}.",
             )
         self._start(positives.counts, train.n_items)
+        self.positive_counts_: PointerArray = positives.item_counts
         for number in self.passes(self.epochs):
             steps = Steps(
                 learning_rate=self.learning_rate / (1.0 + self.learning_rate_decay * (number - 1)),
@@ -103,7 +110,8 @@ class BPR(FactorModel):
         from mfx.models.positives import positives
         from mfx.solver.pairwise import Positives
 
-        return Positives(*positives(train.users, train.items, train.values, train.n_users, self.positive_threshold))
+        rows = positives(train.users, train.items, train.values, train.n_users, self.positive_threshold)
+        return Positives(*rows, train.n_items)
 
     def _start(self, counts: PointerArray, n_items: int) -> None:
         """Set small random factors and zero biases; users with nothing to compare get zeros, and keep them."""
@@ -115,6 +123,16 @@ class BPR(FactorModel):
         user_table[:, -1] = item_table[:, -1] = 0.0
         user_table[(counts == 0) | (counts == n_items)] = 0.0
         self.set_tables(user_table, item_table, 0.0)
+
+    def check_state(self) -> None:
+        """Refuse counts of positives that do not fit the catalogue, or of which there are none."""
+        from mfx.models.checks import array_of
+
+        super().check_state()
+        counts = array_of(self.positive_counts_, "positive_counts_", np.int64, (self.catalogue_.n_items,))
+        if counts.min() < 0 or not counts.any():
+            raise ModelError("positive_counts_ holds a negative number, or zeros alone.")
+        self.positive_counts_ = counts
 
     def fold_in_row(self, items: IndexArray, values: FloatArray) -> FloatArray:
         """Return the row of a new user by as many passes of steps as a fit has; float32, shape (factors + 1,)."""
@@ -134,6 +152,6 @@ class BPR(FactorModel):
             reg=self.reg,
             epochs=self.epochs,
             seed=self.seed,
-            counts=self.seen_.item_counts if self.negatives == "popularity" else None,
+            counts=self.positive_counts_ if self.negatives == "popularity" else None,
             hardest_of=self.hardest_of,
         )

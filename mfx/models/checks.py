@@ -141,6 +141,6 @@ def texts_of(data: AnyArray, ends: AnyArray, name: str) -> AnyArray:
         raise ModelError(f"{name}/ends do not divide the text.")
     places = stops.tolist()
     try:
-        return np.array([run[a:b].decode() for a, b in zip([0, *places], places, strict=False)], dtype=str)
+        return np.array([run[a:b].decode() for a, b in zip([0, *places], places, strict=False)], dtype=object)
     except UnicodeDecodeError as error:
         raise ModelError(f"{name}/text is not UTF-8 ({error.reason}).") from error

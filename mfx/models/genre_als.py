@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mfx.errors import ModelError, SettingError
-from mfx.interfaces import AnyArray, Catalogue, DoubleArray, FloatArray, PointerArray, Ratings, RatingScale
+from mfx.interfaces import AnyArray, BoolArray, Catalogue, DoubleArray, FloatArray, PointerArray, Ratings, RatingScale
 from mfx.models.als import ALS
 from mfx.models.least_squares import LARGEST_PENALTY
 from mfx.models.lists import Seen
@@ -75,7 +75,7 @@ class GenreALS(ALS):
     user_features: list[str] = setting([])
     feature_bias: bool = setting(True)
     min_rows: int = setting(1, ge=1)
-    unrated: float = setting(0.2, ge=0.0, le=1.0)
+    unrated: float = tunable(0.2, low=0.0, high=1.0, ge=0.0, le=1.0)
     pooling: str = setting("mean", choices=("mean", "sum"))
     genre_update: str = setting("ratings", choices=("ratings", "factors"))
 
@@ -152,6 +152,7 @@ class GenreALS(ALS):
         """
         update = self._step_through_ratings if self.genre_update == "ratings" else self._fit_to_items
         minima, gain = update(by_item)
+        gain += self._move_unrated(by_item.counts == 0)
         # Each minimum holds the pull of its row already.
         objective = minima + self.user_penalty() + self.genre_reg * _squares(self.user_map_)
         told = {"objective_after_items": objective, "objective_after_genres": objective - gain}
@@ -204,6 +205,37 @@ class GenreALS(ALS):
         minima = self.update_rows(by_item, self.user_table_, self.item_table_, self.item_ridge(), prior)
         self.item_map_, gain = self._fit_map(side, self._item_overlap, self.item_table_, before, pull)
         return float(minima.sum()) + self.genre_reg * _squares(before), gain
+
+    def _move_unrated(self, unrated: BoolArray) -> float:
+        """Move items without ratings to the minimiser of their penalty at the new map.
+
+        They were solved at the map before, as all items were; but nothing except the map says where they are.
+
+        Returns
+        -------
+        float
+            By how much that lowers the objective.
+        """
+        rows = self._penalty_minimiser(self.item_side.matrix[unrated] @ self.item_map_)
+        far = self.item_table_[unrated] - rows
+        self.item_table_[unrated] = rows
+        return float((self._item_pull() + self.item_ridge().weights(self.factors)) @ np.square(far).sum(axis=0))
+
+    def _penalty_minimiser(self, centres: DoubleArray) -> DoubleArray:
+        """Return the rows of items without ratings around these centres, which may lack the bias.
+
+        Returns
+        -------
+        float64 array, shape (rows, factors + 1)
+            The centres, shrunk by the ridge.
+        """
+        # Per-count penalties count as one rating.
+        pull, ridge = self._item_pull(), self.item_ridge().weights(self.factors)
+        total = pull + ridge
+        shrink = np.divide(pull, total, out=np.zeros_like(pull), where=total > 0.0)
+        rows = np.zeros((len(centres), self.factors + 1))
+        rows[:, : centres.shape[1]] = shrink[: centres.shape[1]] * centres
+        return rows
 
     def _fit_to_users(self) -> float:
         """Fit the users' map to the users; return by how much that lowered the objective."""
@@ -339,14 +371,7 @@ class GenreALS(ALS):
         side = self.item_side
         row = side.of_new_row(known, pooling=self.pooling)
         chosen = np.flatnonzero(row)
-        # Per-count penalties count as one rating.
-        pull, ridge = self._item_pull(), self.item_ridge().weights(self.factors)
-        total = pull + ridge
-        shrink = np.divide(pull, total, out=np.zeros_like(pull), where=total > 0.0)
-        columns = self.item_map_.shape[1]
-        parts = np.zeros((chosen.size, self.factors + 1))
-        parts[:, :columns] = shrink[:columns] * row[chosen, None] * self.item_map_[chosen]
-        return [side.names[j] for j in chosen], parts
+        return [side.names[j] for j in chosen], self._penalty_minimiser(row[chosen, None] * self.item_map_[chosen])
 
     @property
     def genre_map_(self) -> DoubleArray:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
 from mfx.interfaces import FloatArray, IndexArray, OnEpoch, Ratings
 from mfx.models.base import Recommender
 from mfx.registry import register
+
+if TYPE_CHECKING:
+    from mfx.solver.retrieval import ScoreProduct
 
 
 @register("model", "popularity")
@@ -35,6 +38,15 @@ class Popularity(Recommender):
     def score_users(self, users: IndexArray) -> FloatArray:
         """Return the counts for each user; float32, shape (len(users), items)."""
         return np.tile(self.scores_, (users.size, 1))
+
+    def score_product(self, users: IndexArray, bias_weight: float = 1.0) -> ScoreProduct | None:
+        """Return the counts as a product of one factor, 1 for each user."""
+        from mfx.solver.retrieval import ScoreProduct
+
+        if bias_weight != 1.0:
+            return None  # there is no bias to weigh, which `recommend` refuses
+        ones = np.ones((users.size, 1), np.float32)
+        return ScoreProduct(ones, self.scores_[:, None], np.zeros(users.size, np.float32))
 
     def score_pairs(self, users: IndexArray, items: IndexArray) -> FloatArray:
         """Return the counts of the items; float32."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -121,7 +121,7 @@ def _catalogue_arrays(catalogue: Catalogue) -> dict[str, AnyArray]:
     for side, blocks in (("item", catalogue.item_features), ("user", catalogue.user_features)):
         for name, block in blocks.items():
             key = f"{side}_features/{name}"
-            arrays |= _text_arrays(f"{key}/names", np.array(block.names, dtype=str))
+            arrays |= _text_arrays(f"{key}/names", block.names)
             arrays |= {f"{key}/indptr": block.indptr, f"{key}/indices": block.indices}
             if block.weights is not None:
                 arrays[f"{key}/weights"] = block.weights
@@ -155,7 +155,7 @@ def _catalogue_from(arrays: Mapping[str, AnyArray]) -> Catalogue:
 
 
 def _ids_arrays(key: str, ids: AnyArray) -> dict[str, AnyArray]:
-    return {f"{key}/ids": ids} if ids.dtype.kind in "iu" else _text_arrays(key, ids)
+    return {f"{key}/ids": ids} if ids.dtype.kind == "i" else _text_arrays(key, ids)
 
 
 def _ids_from(arrays: Mapping[str, AnyArray], key: str) -> AnyArray:
@@ -164,9 +164,9 @@ def _ids_from(arrays: Mapping[str, AnyArray], key: str) -> AnyArray:
     return array_of(arrays[f"{key}/ids"], f"{key}/ids", np.int64, (None,))
 
 
-def _text_arrays(key: str, texts: AnyArray) -> dict[str, AnyArray]:
+def _text_arrays(key: str, texts: Iterable[str]) -> dict[str, AnyArray]:
     """Pack texts as one run of UTF-8 bytes and their ends: numpy's own fixed width would waste most of the space."""
-    encoded = [str(text).encode() for text in texts]
+    encoded = [text.encode() for text in texts]
     return {
         f"{key}/text": np.frombuffer(b"".join(encoded), dtype=np.uint8),
         f"{key}/ends": np.cumsum([len(text) for text in encoded], dtype=np.int64),

@@ -23,6 +23,7 @@ _MIX_2 = np.uint64(0x94D049BB133111EB)
 _ONE = np.uint64(1)
 _SHIFT_1, _SHIFT_2, _SHIFT_3 = np.uint64(30), np.uint64(27), np.uint64(31)
 _HALF, _MANTISSA = np.uint64(32), np.uint64(11)
+_TWO_TO_32, _LOWER = np.uint64(2**32), np.uint64(2**32 - 1)
 _UNIT = 2.0**-53
 
 
@@ -43,12 +44,18 @@ def derive(key: np.uint64, label: np.uint64) -> np.uint64:
 
 @kernel()
 def to_below(bits: np.uint64, n: np.uint64) -> np.int64:
-    """Turn 64 random bits into an integer in [0, n), for 0 < n <= 2**32.
+    """Turn 64 random bits into an integer in [0, n), for 0 < n < 2**63.
 
-    The upper 32 bits are scaled (Lemire 2019, without his rejection step): no value's probability is off by more
-    than 2**-32.
+    The bits are scaled (Lemire 2019, without his rejection step): their upper 32 for n up to 2**32, where no value's
+    probability is off by more than 2**-32, and all 64 for larger n, where none is off by more than 2**-64.
     """
-    return np.int64(((bits >> _HALF) * n) >> _HALF)
+    if n <= _TWO_TO_32:
+        return np.int64(((bits >> _HALF) * n) >> _HALF)
+    # The upper 64 bits of the product of 128 bits, from products of halves.
+    high, low, n_high, n_low = bits >> _HALF, bits & _LOWER, n >> _HALF, n & _LOWER
+    upper = high * n_low + ((low * n_low) >> _HALF)
+    lower = low * n_high + (upper & _LOWER)
+    return np.int64(high * n_high + (upper >> _HALF) + (lower >> _HALF))
 
 
 @kernel()

@@ -129,15 +129,23 @@ class Positives:
     ----------
     indptr, indices
         As of `run_epoch`.
+    n_items : int
+        Number of items, those that nobody has among them.
     """
 
     indptr: PointerArray
     indices: IndexArray
+    n_items: int
 
     @property
     def counts(self) -> PointerArray:
         """How many positives each user has."""
         return np.diff(self.indptr)
+
+    @property
+    def item_counts(self) -> PointerArray:
+        """How many users have each item; int64, shape (items,)."""
+        return np.bincount(self.indices, minlength=self.n_items).astype(np.int64)
 
     def run_epoch(self, users: FloatArray, items: FloatArray, steps: Steps) -> float:
         """Take one step for each of them; see `run_epoch`."""

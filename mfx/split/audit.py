@@ -23,6 +23,8 @@ def audit(split: Split) -> dict[str, float]:
         ``ratings_P``, ``users_P``, ``items_P``, ``duplicate_pairs_P``
             For each part P: its ratings, users and items with ratings, and ratings that repeat a user and item of
             the same part.
+        ``ratings_aside``
+            Ratings that are in no part.
         ``P_cold_users``, ``P_cold_user_ratings``, ``P_cold_user_share``
             For P in valid and test: users without a rating in the history, their ratings, and the share of P that
             these are. Likewise ``P_cold_item...`` for items.
@@ -34,7 +36,7 @@ def audit(split: Split) -> dict[str, float]:
 
         Shares of an empty part are absent.
     """
-    numbers: dict[str, float] = {}
+    numbers: dict[str, float] = {"ratings_aside": float(split.aside)}
     for name, part in (("train", split.train), ("valid", split.valid), ("test", split.test)):
         numbers[f"ratings_{name}"] = float(len(part))
         numbers[f"users_{name}"] = float(np.count_nonzero(part.user_counts))

@@ -9,7 +9,7 @@ import numpy as np
 from mfx.interfaces import Ratings, Split
 from mfx.registry import register
 from mfx.settings import setting
-from mfx.split.chance import number_hash, smallest
+from mfx.split.chance import item_hash, smallest
 from mfx.split.parts import TEST, require_ratings
 from mfx.split.settings import SharesSplitter
 from mfx.split.shares import floor_share_of
@@ -43,9 +43,9 @@ class ColdItemsSplit(SharesSplitter):
         test = floor_share_of(self.fraction, rated.size)
         valid = floor_share_of(self.valid_fraction, rated.size - test)
         item_labels = np.zeros(ratings.n_items, dtype=np.int8)
-        item_labels[rated] = TEST - smallest(number_hash(self.seed, rated), [test, test + valid])
+        item_labels[rated] = TEST - smallest(item_hash(self.seed, ratings.catalogue)[rated], [test, test + valid])
         rule = (
             f"cold items (seed {self.seed}): all ratings of {test} of {rated.size} rated items to test and of {valid} "
-            f"others to valid ({self.fraction} and {self.valid_fraction} of the rest, rounded down) by hash of the item"
+            f"others to valid ({self.fraction} and {self.valid_fraction} of the rest, rounded down) by hash of item id"
         )
         return self._build(ratings, item_labels[ratings.items], rule)

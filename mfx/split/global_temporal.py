@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from mfx.registry import register
 from mfx.split.parts import TEST, TRAIN, VALID, require_timestamps
 from mfx.split.settings import SharesSplitter
 from mfx.split.shares import floor_share_of
+from mfx.timestamps import shown
 
 
 @register("split", "global_temporal")
@@ -22,6 +24,8 @@ class GlobalTemporalSplit(SharesSplitter):
     Nothing in train is as late as anything in test, so there is no leak in time, but users and items that appear
     late are cold.
     """
+
+    leak_free: ClassVar[str] = "global"
 
     def split(self, ratings: Ratings) -> Split:
         """Cut at the earliest moment that leaves at most ⌊fraction·n⌋ ratings after it; valid likewise.
@@ -46,8 +50,9 @@ class GlobalTemporalSplit(SharesSplitter):
                 "Raise split.fraction, or choose split=temporal, which breaks ties by item id.",
             )
         rule = (
-            f"global temporal: ratings after second {test_after} to test (at most {self.fraction} of all), those after "
-            f"second {valid_after} to valid (at most {self.valid_fraction} of the rest); equal timestamps stay together"
+            f"global temporal: ratings after {shown(test_after, ratings.time_unit)} UTC to test (at most "
+            f"{self.fraction} of all), those after {shown(valid_after, ratings.time_unit)} UTC to valid (at most "
+            f"{self.valid_fraction} of the rest); equal timestamps stay together"
         )
         return self._build(ratings, labels, rule)
 

@@ -10,7 +10,7 @@ import numpy as np
 from mfx.interfaces import Ratings, Split
 from mfx.registry import register
 from mfx.settings import Component, setting
-from mfx.split.parts import Emptiness, Labels, build, require_timestamps
+from mfx.split.parts import Emptiness, Labels, build, label_latest, require_timestamps
 
 
 @register("split", "leave_last_out")
@@ -32,6 +32,7 @@ class LeaveLastOut(Component):
     valid_count: int = setting(1, ge=0)
 
     divides: ClassVar[str] = "users"
+    leak_free: ClassVar[str] = "user"
 
     def split(self, ratings: Ratings) -> Split:
         """Sort each user's ratings by timestamp and item id and cut them from the end.
@@ -46,13 +47,11 @@ class LeaveLastOut(Component):
 
     def labels(self, ratings: Ratings) -> Labels:
         """Say of each rating in which part it is; other users' ratings make no difference."""
-        from mfx.solver.segments import label_tails
-
         timestamps = require_timestamps(ratings, "leave_last_out")
         spare = np.maximum(ratings.user_counts - 1, 0)
         test = np.minimum(self.count, spare)
         valid = np.minimum(self.valid_count, spare - test)
-        return label_tails(ratings.user_indptr, timestamps, test, valid)
+        return label_latest(ratings, timestamps, test, valid)
 
     def rule(self) -> str:
         """Say in a line how the parts are made."""

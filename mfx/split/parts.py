@@ -54,7 +54,7 @@ def build(
     refuse_empty(
         len(train), len(valid), len(test), where, more_test=more_test, more_valid=more_valid, no_valid=no_valid
     )
-    return Split(train, valid, test, rule)
+    return Split(train, valid, test, rule, aside=len(ratings) - len(train) - len(valid) - len(test))
 
 
 def refuse_empty(
@@ -98,6 +98,26 @@ def require_timestamps(ratings: Ratings, splitter: str) -> PointerArray:
     return ratings.timestamps
 
 
-def share_text(fraction: float) -> str:
-    """Write a share for a rule, such as ``0.2`` or ``none``."""
-    return str(fraction) if fraction else "none"
+def label_latest(ratings: Ratings, timestamps: PointerArray, test: PointerArray, valid: PointerArray) -> Labels:
+    """Label the latest ratings of each user `TEST`, those just before them `VALID`, and the rest `TRAIN`.
+
+    Of equal timestamps the larger item id counts as later: integers by value, and before other ids.
+
+    Parameters
+    ----------
+    ratings : Ratings
+        What to divide.
+    timestamps : int64 array, shape (n,)
+        Those of the ratings.
+    test, valid : int64 arrays, shape (users,)
+        How many ratings of each user get the label.
+    """
+    from mfx.solver.segments import label_tails
+
+    ranks = ratings.catalogue.item_ranks
+    if ranks is None:
+        return label_tails(ratings.user_indptr, timestamps, test, valid)
+    order = np.lexsort((ranks[ratings.items], ratings.users))
+    labels = np.empty(len(ratings), dtype=np.int8)
+    labels[order] = label_tails(ratings.user_indptr, timestamps[order], test, valid)
+    return labels

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mfx.errors import SettingError, SplitError
-from mfx.interfaces import AnyArray, PointerArray, Ratings, Split
+from mfx.interfaces import PointerArray, Ratings, Split
 from mfx.registry import register
 from mfx.settings import Component, setting
 from mfx.split.chance import rating_hash, smallest
-from mfx.split.parts import ASIDE, TEST, TRAIN, VALID, Labels, build, require_ratings, require_timestamps
+from mfx.split.parts import ASIDE, TEST, TRAIN, VALID, Labels, build, label_latest, require_ratings, require_timestamps
 from mfx.split.settings import MORE_VALID
 from mfx.split.shares import floor_share, floor_share_of
 from mfx.split.tables import Table, check_columns, read_table
+from mfx.timestamps import divided, joined, shown
 
 _SEPARATORS = {"tab": "\t", "comma": ",", "semicolon": ";", "space": " ", "\\t": "\t"}
 _VALID_STREAM = 2
@@ -42,6 +45,8 @@ class PredefinedSplit(Component):
         ``-`` for a column to leave out.
     header : bool
         Whether the first line of each file names its columns.
+    timestamp_unit : {"s", "ms", "us", "ns", "iso"}
+        What timestamps of the files count since 1970-01-01 UTC, or ISO 8601 text.
     unknown_rows : {"refuse", "drop"}
         What to do with rows of the files that the data set lacks; when dropped, the rule says how many.
     unlisted_rows : {"refuse", "drop"}
@@ -53,6 +58,11 @@ class PredefinedSplit(Component):
         Not used with `valid_path`.
     seed : int
         Which random choice, for ``valid_rule=random``.
+
+    Attributes
+    ----------
+    dropped_ : dict of str to int
+        After `split`: ratings in no file, and rows of the files that are no ratings, by reason; empty if none.
     """
 
     train_path: str | None = setting(None)
@@ -61,6 +71,7 @@ class PredefinedSplit(Component):
     separator: str = setting("tab")
     columns: list[str] = setting(["user_id", "item_id", "rating", "timestamp"])
     header: bool = setting(False)
+    timestamp_unit: str = setting("s", choices=("s", "ms", "us", "ns", "iso"))
     unknown_rows: str = setting("refuse", choices=("refuse", "drop"))
     unlisted_rows: str = setting("refuse", choices=("refuse", "drop"))
     valid_rule: str = setting("random", choices=("random", "temporal"))
@@ -77,6 +88,11 @@ class PredefinedSplit(Component):
             )
         if not self.separator:
             raise SettingError("PredefinedSplit.separator is empty.", "Use tab, comma, or the characters themselves.")
+
+    @property
+    def leaves_aside(self) -> bool:
+        """Whether ratings may be in no part: those that no file lists, where that is not refused."""
+        return self.unlisted_rows == "drop"
 
     def split(self, ratings: Ratings) -> Split:
         """Look the rows of the files up among the ratings.
@@ -103,6 +119,8 @@ class PredefinedSplit(Component):
             )
         if self.valid_path is None:
             self._choose_valid(labels, ratings)
+        left = {"rating in no file (unlisted_rows=drop)": unlisted, "row not in the data (unknown_rows=drop)": unknown}
+        self.dropped_ = {reason: count for reason, count in left.items() if count}
         rule = f"predefined: train {self.train_path}, test {self.test_path}, valid {self._valid_text()}"
         if unlisted or unknown:
             rule += f"; dropped {unlisted} ratings in no file and {unknown} rows of the files not in the data set"
@@ -122,6 +140,7 @@ class PredefinedSplit(Component):
             separator=_SEPARATORS.get(self.separator, self.separator),
             columns=self.columns,
             header=self.header,
+            unit=self.timestamp_unit,
             user_type=ratings.catalogue.user_ids,
             item_type=ratings.catalogue.item_ids,
         )
@@ -153,12 +172,9 @@ class PredefinedSplit(Component):
             hashes = rating_hash(self.seed, ratings, stream=_VALID_STREAM)[train]
             labels[train] = VALID - smallest(hashes, [floor_share_of(self.valid_fraction, train.size)])
         elif self.valid_fraction:
-            from mfx.solver.segments import label_tails
-
             part = ratings.take(train)
             counts = floor_share(self.valid_fraction, part.user_counts)
-            late = label_tails(part.user_indptr, require_timestamps(part, "predefined"), np.zeros_like(counts), counts)
-            labels[train] = late
+            labels[train] = label_latest(part, require_timestamps(part, "predefined"), np.zeros_like(counts), counts)
 
     def _valid_text(self) -> str:
         if self.valid_path is not None:
@@ -206,20 +222,34 @@ def refuse_disagreement(table: Table, ratings: Ratings, rows: PointerArray, know
     SplitError
         Naming the first row that differs.
     """
-    checks: list[tuple[str, AnyArray | None, AnyArray]] = [
-        ("rating", None if table.ratings is None else table.ratings.astype(np.float32), ratings.values)
-    ]
-    if ratings.timestamps is not None:
-        checks.append(("timestamp", table.timestamps, ratings.timestamps))
-    for what, listed, loaded in checks:
-        if listed is None:
-            continue
-        differs = known & (listed != loaded[rows])
-        if differs.any():
-            first = int(np.flatnonzero(differs)[0])
-            raise SplitError(
-                f"split 'predefined': {int(differs.sum()):,} rows of {table.path} have another {what} than "
-                f"'{ratings.name}', the first being user {table.user_ids[first]}, item {table.item_ids[first]}: "
-                f"{listed[first]} against {loaded[rows[first]]}.",
-                "Load the data set that the files were made from, or mark the column '-' in split.columns.",
-            )
+    if table.ratings is not None:
+        listed, loaded = table.ratings.astype(np.float32), ratings.values[rows]
+        _refuse_other("rating", table, ratings, known & (listed != loaded), lambda row: (listed[row], loaded[row]))
+    if table.moments is not None and ratings.timestamps is not None:
+        times = ratings.timestamps[rows]
+        # Counts of two units cannot be compared, but seconds and nanoseconds can.
+        same = [one == other for one, other in zip(table.moments, divided(times, ratings.time_unit), strict=True)]
+        seconds, nanoseconds = table.moments
+
+        def both(row: int) -> tuple[str, str]:
+            count, unit = joined(seconds[row : row + 1], nanoseconds[row : row + 1])
+            return shown(int(count[0]), unit), shown(int(times[row]), ratings.time_unit)
+
+        _refuse_other("timestamp", table, ratings, known & ~(same[0] & same[1]), both)
+
+
+def _refuse_other(
+    what: str, table: Table, ratings: Ratings, differs: NDArray[np.bool_], both: Callable[[int], tuple[Any, Any]]
+) -> None:
+    """Refuse a table with rows that differ; `both` returns what table and data set say in a row."""
+    if not differs.any():
+        return
+    first = int(np.argmax(differs))
+    listed, loaded = both(first)
+    unit = ", set split.timestamp_unit" if what == "timestamp" else ""
+    raise SplitError(
+        f"split 'predefined': {int(differs.sum()):,} rows of {table.path} have another {what} than "
+        f"'{ratings.name}', the first being user {table.user_ids[first]}, item {table.item_ids[first]}: "
+        f"{listed} against {loaded}.",
+        f"Load the data set that the files were made from{unit}, or mark the column '-' in split.columns.",
+    )

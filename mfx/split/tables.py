@@ -12,6 +12,7 @@ import numpy as np
 
 from mfx.errors import SettingError, SplitError
 from mfx.interfaces import AnyArray, DoubleArray, PointerArray
+from mfx.timestamps import of_arrow
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,13 +23,16 @@ SKIP = "-"
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Rows of one file: raw ids, and ratings and timestamps where the file has them."""
+    """Rows of one file: raw ids, and ratings and moments where the file has them.
+
+    Moments are whole seconds since 1970-01-01 UTC and the nanoseconds beyond them.
+    """
 
     path: Path
     user_ids: AnyArray
     item_ids: AnyArray
     ratings: DoubleArray | None
-    timestamps: PointerArray | None
+    moments: tuple[PointerArray, PointerArray] | None
 
     def __len__(self) -> int:
         return int(self.user_ids.size)
@@ -51,7 +55,14 @@ def check_columns(columns: Sequence[str], where: str) -> None:
 
 
 def read_table(
-    path: str, *, separator: str, columns: Sequence[str], header: bool, user_type: AnyArray, item_type: AnyArray
+    path: str,
+    *,
+    separator: str,
+    columns: Sequence[str],
+    header: bool,
+    unit: str,
+    user_type: AnyArray,
+    item_type: AnyArray,
 ) -> Table:
     """Read a text table.
 
@@ -65,6 +76,8 @@ def read_table(
         Meaning of the columns from left to right, `COLUMNS` or `SKIP`; further columns are not allowed.
     header : bool
         Whether the first line names columns; it is then skipped.
+    unit : {"s", "ms", "us", "ns", "iso"}
+        What timestamps count, or ISO 8601 text.
     user_type, item_type : arrays
         Arrays of raw ids whose type the file's ids must have.
 
@@ -80,7 +93,7 @@ def read_table(
     if not file.is_file():
         raise SplitError(f"split 'predefined': there is no file {file}.", "Check split.train_path and split.test_path.")
     names = [f"{column}{place}" if column == SKIP else column for place, column in enumerate(columns)]
-    types = {"rating": pa.float64(), "timestamp": pa.int64()}
+    types = {"rating": pa.float64(), "timestamp": pa.string()}
     for column, ids in (("user_id", user_type), ("item_id", item_type)):
         types[column] = pa.int64() if ids.dtype.kind in "iu" else pa.string()
     source: object = str(file)
@@ -116,13 +129,25 @@ def read_table(
         _values(table, "user_id"),
         _values(table, "item_id"),
         _values(table, "rating") if "rating" in columns else None,
-        _values(table, "timestamp") if "timestamp" in columns else None,
+        _moments(table.column("timestamp"), unit, file, 1 + int(header)) if "timestamp" in columns else None,
     )
+
+
+def _moments(column: pa.ChunkedArray, unit: str, file: Path, first_line: int) -> tuple[PointerArray, PointerArray]:
+    seconds, nanoseconds, problems = of_arrow(column, unit)
+    bad = [(int(np.argmax(rows)), reason) for reason, rows in problems if rows.any()]
+    if bad:
+        row, reason = min(bad)
+        raise SplitError(
+            f"split 'predefined': {file} is not the table that was described: line {first_line + row}: {reason}.",
+            "Check split.columns and split.timestamp_unit.",
+        )
+    return seconds, nanoseconds
 
 
 def _values(table: pa.Table, column: str) -> AnyArray:
     values = table.column(column)
     if str(values.type) == "string":
-        return np.array(values.to_pylist(), dtype=np.str_)
+        return np.array(values.to_pylist(), dtype=object)
     found: AnyArray = values.to_numpy()
     return found

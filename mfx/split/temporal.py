@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from mfx.interfaces import Ratings, Split
 from mfx.registry import register
-from mfx.split.parts import Labels, require_timestamps
+from mfx.split.parts import Labels, label_latest, require_timestamps
 from mfx.split.settings import SharesSplitter
 from mfx.split.shares import floor_share
 
@@ -22,6 +22,7 @@ class TemporalSplit(SharesSplitter):
     """
 
     divides: ClassVar[str] = "users"
+    leak_free: ClassVar[str] = "user"
 
     def split(self, ratings: Ratings) -> Split:
         """Sort each user's n ratings by timestamp and item id; test gets the last ⌊fraction·n⌋.
@@ -37,12 +38,10 @@ class TemporalSplit(SharesSplitter):
 
     def labels(self, ratings: Ratings) -> Labels:
         """Say of each rating in which part it is; other users' ratings make no difference."""
-        from mfx.solver.segments import label_tails
-
         timestamps = require_timestamps(ratings, "temporal")
         test = floor_share(self.fraction, ratings.user_counts)
         valid = floor_share(self.valid_fraction, ratings.user_counts - test)
-        return label_tails(ratings.user_indptr, timestamps, test, valid)
+        return label_latest(ratings, timestamps, test, valid)
 
     def rule(self) -> str:
         """Say in a line how the parts are made."""

@@ -59,6 +59,8 @@ class Outcome:
         Mean seconds per trial beyond, and for, fitting and scoring; reading and splitting are in neither.
     prepare : float
         Seconds spent on reading and splitting, over all workers.
+    notes : list of str
+        Those of the final run, see `mfx.results.Result`.
     """
 
     folder: Path
@@ -76,6 +78,7 @@ class Outcome:
     overhead: float
     fit_and_score: float
     prepare: float
+    notes: list[str] = field(default_factory=list)
     where: str = ""
     texts: dict[int, str] = field(default_factory=dict)
 
@@ -126,6 +129,7 @@ def gather(made: SweepPlan, study: Study, schedule: Schedule, best: int, folder:
         overhead=max(0.0, busy - spent) / max(1, len(launched)),
         fit_and_score=statistics.fmean(fits) if fits else 0.0,
         prepare=prepare,
+        notes=results.notes_of(folder),
         texts={one.number: made.text(schedule.point(one.number)) for one in study.trials()},
     )
 

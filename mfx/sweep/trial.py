@@ -16,6 +16,7 @@ import numpy as np
 from mfx import compose, experiment, results
 from mfx.errors import MFXError, of_system
 from mfx.interfaces import Split
+from mfx.split.checks import divide
 from mfx.sweep.storage import RESULT_FILE, reporting
 
 PREPARED = 2
@@ -76,7 +77,7 @@ def prepared(plan: compose.Plan) -> Split:
     """
     key = json.dumps([plan.config["dataset"], plan.config["split"]], sort_keys=True)
     if key not in _prepared:
-        split = plan.splitter.split(plan.dataset.load())
+        split = divide(plan.splitter, plan.dataset.load())
         while len(_prepared) >= PREPARED:
             del _prepared[next(iter(_prepared))]
         _prepared[key] = replace(split, test=split.test.take(np.zeros(len(split.test), dtype=np.bool_)))

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
+from mfx.errors import SplitError
 from mfx.interfaces import Ratings, Split
 from mfx.models.als import ALS
 from mfx.models.bias import Bias
@@ -79,6 +80,11 @@ class EngineContract(ComponentContract):
             assert len(getattr(found, name)) == len(getattr(expected, name)), f"{name} has another size"
         assert dict(engine.audit(found)) == audit(expected)
 
+    def test_a_split_that_leaks_is_refused(self, engine: Any) -> None:
+        """`split` checks what a splitter returns: one whose train holds its test is a SplitError."""
+        with pytest.raises(SplitError, match="in another part too"):
+            engine.split(_Leaks(), engine.load(_Planted()))
+
     def test_metrics_are_those_of_one_process(self, engine: Any, split: Split) -> None:
         """`evaluate` comes to the values of `mfx.evaluate`, to 1e-6."""
         from mfx.metrics.evaluation import EvaluationSettings, evaluate
@@ -116,3 +122,12 @@ class _Planted:
 
     def load(self) -> Ratings:
         return planted_ratings()
+
+
+class _Leaks:
+    """A splitter that learns from all ratings, those of test included."""
+
+    def split(self, ratings: Ratings) -> Split:
+        from mfx.split.random import RandomSplit
+
+        return replace(RandomSplit(valid_fraction=0.0).split(ratings), train=ratings)

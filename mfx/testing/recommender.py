@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,23 @@ import pytest
 
 from mfx import registry
 from mfx.errors import MFXError, ModelError
-from mfx.interfaces import Ratings
+from mfx.interfaces import AnyArray, Ratings
 from mfx.models.base import Recommender
 from mfx.models.factors import FactorModel
 from mfx.models.storage import load
 from mfx.testing.component import ComponentContract, fresh
+
+
+def _text(numbers: AnyArray) -> AnyArray:
+    return np.array([f"{number:06}" for number in numbers.tolist()])
+
+
+_ID_TYPES: dict[str, Callable[[AnyArray], AnyArray]] = {
+    **{name: partial(np.ndarray.astype, dtype=name) for name in ("int8", "uint8", "int32", "uint64", "float32")},
+    "integers of Python": partial(np.ndarray.astype, dtype=object),
+    "text": _text,
+    "text of Python": lambda numbers: _text(numbers).astype(object),
+}
 
 
 class RecommenderLaws(ComponentContract):
@@ -141,10 +155,8 @@ class RecommenderLaws(ComponentContract):
         """A loaded model has the settings of the saved one, and its scores to 1e-6."""
         if fresh(recommender).settings() != recommender.settings():
             pytest.skip("its settings do not come back: see test_settings_round_trip")
-        recommender.save(tmp_path / "model")
+        again = _restored(recommender, tmp_path / "model")
         users = np.arange(ratings.n_users, dtype=np.int32)
-        with _registered(type(recommender)):
-            again = load(tmp_path / "model")
         assert type(again) is type(recommender)
         assert again.settings() == recommender.settings()
         np.testing.assert_allclose(again.score_users(users), recommender.score_users(users), rtol=1e-6, atol=1e-6)
@@ -153,9 +165,7 @@ class RecommenderLaws(ComponentContract):
         self, recommender: Any, ratings: Ratings, tmp_path: Path
     ) -> None:
         """Lists and fold-in of a loaded model are those of the saved one."""
-        recommender.save(tmp_path / "model")
-        with _registered(type(recommender)):
-            again = load(tmp_path / "model")
+        again = _restored(recommender, tmp_path / "model")
         user, items = ratings.catalogue.user_ids[1], ratings.catalogue.item_ids[[1, 5, 9]]
         assert again.recommend([user], k=4).item_id.tolist() == recommender.recommend([user], k=4).item_id.tolist()
         try:
@@ -163,6 +173,31 @@ class RecommenderLaws(ComponentContract):
         except ModelError:
             return
         np.testing.assert_allclose(again.fold_in(items, [5.0, 3.0, 4.0]).scores, folded.scores, rtol=1e-5, atol=1e-6)
+
+    @pytest.mark.parametrize("form", _ID_TYPES)
+    def test_ids_of_any_type_are_the_same_after_loading(
+        self, component: Any, recommender: Any, ratings: Ratings, tmp_path: Path, form: str
+    ) -> None:
+        """A model fitted on ids of another type predicts the same, also after loading, and gives the same ids back."""
+        as_given = _ID_TYPES[form]
+        user_ids, item_ids = as_given(np.arange(ratings.n_users)), as_given(np.arange(ratings.n_items))
+        if max(ratings.n_users, ratings.n_items) > 127 and form == "int8":
+            pytest.skip("there are more ids than the type has")
+        same = Ratings.from_columns(
+            user_ids[ratings.users],
+            item_ids[ratings.items],
+            ratings.values,
+            ratings.timestamps,
+            catalogue=replace(ratings.catalogue, user_ids=user_ids, item_ids=item_ids),
+            scale=ratings.scale,
+        )
+        expected = recommender.score_pairs(ratings.users, ratings.items)
+        again = _restored(fresh(component).fit(same), tmp_path / "model")
+        predicted = again.predict(user_ids[ratings.users], item_ids[ratings.items])
+        np.testing.assert_allclose(predicted, expected, rtol=1e-6, atol=1e-6)
+        assert again.catalogue_.user_ids.tolist() == user_ids.tolist()
+        assert again.catalogue_.item_ids.tolist() == item_ids.tolist()
+        assert again.recommend(user_ids[:1], k=1).user_id.tolist() == user_ids[:1].tolist()
 
     def test_nothing_is_pickled(self, recommender: Any, tmp_path: Path) -> None:
         """No file of a saved model holds a pickle, not even inside an array of objects."""
@@ -175,6 +210,13 @@ class RecommenderLaws(ComponentContract):
     def test_a_new_model_learns_nothing_from_an_old_one(self, component: Any, recommender: Any) -> None:
         """Fitting one model fits no other of its class."""
         assert not fresh(component).fitted
+
+
+def _restored(recommender: Any, folder: Path) -> Any:
+    """Save a model and load it again."""
+    recommender.save(folder)
+    with _registered(type(recommender)):
+        return load(folder)
 
 
 def _fold_in(recommender: Any, items: Any, values: Any) -> Any:

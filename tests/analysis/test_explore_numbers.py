@@ -221,3 +221,12 @@ def test_layouts_say_the_bytes_that_arrays_have(ratings):
     assert found["id maps"].bytes == ratings.catalogue.user_ids.nbytes + ratings.catalogue.item_ids.nbytes
     assert found["by item"].seconds > 0
     assert layout.measure(ratings).dense_bytes == 4 * users * items
+
+
+@pytest.mark.parametrize("per", [("ms", 10**3), ("us", 10**6), ("ns", 10**9)])
+def test_dates_and_months_do_not_depend_on_the_unit_of_time(per, ratings):
+    unit, factor = per
+    finer = dataclasses.replace(ratings, timestamps=ratings.timestamps * factor + factor // 2, time_unit=unit)
+    assert counts.summary(finer) == counts.summary(ratings)
+    for found, expected in zip(counts.months(finer), counts.months(ratings), strict=True):
+        np.testing.assert_array_equal(found, expected)

@@ -43,6 +43,11 @@ PROMISES = (
         "`python tests/campaigns/fuzz.py`; a small share, `tests/campaigns/test_fuzz.py`, with the other tests",
     ),
     (
+        "A data set whose files were replaced or rewritten (also at equal size and time of modification), or whose "
+        "code changed, is read again and not taken from the cache.",
+        "`tests/data/test_cache.py`; surface `replaced` of the fuzzing campaign",
+    ),
+    (
         "Nothing is unpickled or evaluated, and arrays of a saved model are checked to fit together before a kernel "
         "sees them.",
         "`tests/test_security.py` reads the source; surface `models` of the fuzzing campaign; "

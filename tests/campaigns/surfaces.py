@@ -10,11 +10,11 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
-import math
 import re
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,7 @@ def checked(error: MFXError) -> str:
 
 # Text: CSV and the files of items
 
+_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 WHOLE = re.compile(r"[+-]?[0-9]+")
 NUMBERS = st.integers(1, 30).map(str)
 IDS = st.one_of(
@@ -214,14 +215,10 @@ def same_ratings(ratings: Any, rows: list[dict[str, Any]], settings: dict[str, A
         else:
             assert value in values, f"{value} was read where {values} were written"
         if settings["timestamp_column"] is not None and settings["timestamp_unit"] in ("s", "ms", "ns"):
-            per = {"s": 1, "ms": 1000, "ns": 10**9}[settings["timestamp_unit"]]
-            times = [_seconds(row["timestamp"], per) for row in wanted[key]]
-            assert ratings.timestamps[place] in times, f"time {ratings.timestamps[place]} was read, {times} written"
-
-
-def _seconds(written: Any, per: int) -> int:
-    text = str(written).strip()
-    return int(text) // per if WHOLE.fullmatch(text) else math.floor(float(text) / per)
+            per = _PER_SECOND[settings["timestamp_unit"]]
+            times = [Fraction(str(row["timestamp"]).strip()) / per for row in wanted[key]]
+            time = Fraction(int(ratings.timestamps[place]), _PER_SECOND[ratings.time_unit])
+            assert time in times, f"time {time} was read, {times} written"
 
 
 def _id(written: Any, integer: bool) -> int | str:
@@ -233,7 +230,7 @@ def _id(written: Any, integer: bool) -> int | str:
 
 
 def _plain(raw: Any) -> int | str:
-    return int(raw) if isinstance(raw, np.integer) else str(raw)
+    return int(raw) if isinstance(raw, np.integer) else raw
 
 
 def sound(ratings: Any) -> str:

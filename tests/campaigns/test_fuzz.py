@@ -4,7 +4,7 @@ import fuzz
 import pytest
 from surfaces_all import SURFACES
 
-INPUTS = {"overrides": 10, "config": 40, "zip": 40}
+INPUTS = {"overrides": 10, "config": 40, "zip": 40, "times": 40}
 
 
 @pytest.mark.parametrize("surface", SURFACES, ids=lambda one: one.name)

@@ -99,6 +99,7 @@ def test_a_wrong_setting_is_one_line_and_leaves_no_folder(cli):
         (["hydra/launcher=nope"], 2, "no hydra/launcher called 'nope'"),
         (["dataset.fails=true"], 1, "The toy data set is broken. Set dataset.fails=false."),
         (["model.raises=true"], 1, "ZeroDivisionError: a bug"),
+        (["split.leaks=true"], 1, "ratings of valid are in another part too, or twice in it"),
         (["dataset.interrupts=true"], 130, "interrupted"),
     ],
 )
@@ -114,6 +115,17 @@ def test_debug_shows_the_traceback(cli):
     assert done.returncode == 1
     assert "Traceback" in done.stderr
     assert "flow_plugin.py" in done.stderr
+
+
+def test_notes_stand_below_the_table_of_one_run_and_once_below_that_of_several(cli):
+    rows = [f"{user},{item},{(user * item) % 5 + 1},{item}" for user in range(20) for item in range(15)]
+    (cli.folder / "r.csv").write_text("\n".join(["user_id,item_id,rating,timestamp", *rows, "1,99,x,3"]))
+    given = [one for one in TOY if not one.startswith("dataset=")]
+    given += ["dataset=table", "dataset.path=r.csv", "dataset.on_bad_rows=drop"]
+    note = "Note: The data set left out 1 rows: rating is no number (on_bad_rows=drop).\n"
+    for words in ([], ["-m", "model.epochs=2,4"]):
+        done = cli(*words[:1], *given, *words[1:])
+        assert done.stdout.count(note) == 1, done.stderr
 
 
 def test_presets_in_a_folder_of_the_user(cli):

@@ -1,7 +1,10 @@
 import json
 
+import numpy as np
 import pytest
 
+import mfx
+from mfx.analysis.advice import Adviser, Request
 from mfx.cli.main import main
 
 SEEDS = "ratings=The Matrix=5; Terminator 2=5; Blade Runner=5"
@@ -34,6 +37,30 @@ def test_json_for_programs_holds_the_same(in_demo, capsys):
     assert set(found["items"][0]) == {"rank", "item_id", "title", "genres", "score", "ratings"}
     by_id = out(capsys, "recommend", "run=demo_genre", "ratings=id:2571=5;id:589=5;id:541=5", "k=4", "--json").out
     assert json.loads(by_id)["items"] == found["items"]
+
+
+def test_models_of_ratings_list_no_items_that_hardly_anybody_rated(in_demo, capsys):
+    for asked in (["recommend", "user=1"], ["recommend", SEEDS], ["similar", "item=id:2571"]):
+        command, *rest = asked
+        found = json.loads(out(capsys, command, "run=demo_genre", *rest, "k=200", "--json").out)
+        assert min(item["ratings"] for item in found["items"]) == found["min_ratings"] == 5
+        every = json.loads(out(capsys, command, "run=demo_genre", *rest, "k=10000", "min_ratings=0", "--json").out)
+        assert every["left_out"] == 0
+        assert found["left_out"] > sum(item["ratings"] < 5 for item in every["items"][:1000]) > 0
+    shown = out(capsys, "recommend", "run=demo_genre", "user=1", "k=3").out
+    assert f"Left out: {found['left_out']:,} items with fewer than 5 ratings (min_ratings=0 lists them).\n" in shown
+
+
+def test_ranking_models_list_all_items_and_python_does_too():
+    items = np.repeat([1, 2, 3], [6, 5, 4])
+    catalogue = mfx.Catalogue(np.arange(6), np.array([1, 2, 3, 4]))
+    users = np.concatenate([np.arange(n) for n in (6, 5, 4)])
+    train = mfx.Ratings.from_columns(users, items, np.ones(15) + items % 2, catalogue=catalogue)
+    for model, left_out in ((mfx.BPR(epochs=1, factors=2), 0), (mfx.ALS(epochs=1, factors=2), 2)):
+        answer = Adviser(model.fit(train)).recommend(Request(user=5, k=4))
+        assert answer.left_out == left_out
+        assert {item.item_id for item in answer.items} == ({2} if left_out else {2, 3, 4})
+        assert set(model.recommend([5], 4)["item_id"]) == {2, 3, 4}
 
 
 def test_a_list_that_is_shorter_says_so(in_demo, capsys):

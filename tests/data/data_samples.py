@@ -11,9 +11,9 @@ def write_folder(folder: Path, files: dict[str, str | bytes]) -> Path:
     return folder
 
 
-def zip_bytes(files: dict[str, str | bytes]) -> bytes:
+def zip_bytes(files: dict[str, str | bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(out, "w", compression) as archive:
         for name, content in files.items():
             archive.writestr(name, content)
     return out.getvalue()

@@ -86,7 +86,7 @@ def test_repeated_pairs_merge_on_request_whatever_the_row_order(duplicates, valu
         assert ratings.items.tolist() == [0, 0, 1]
         assert ratings.values.tolist() == values
         assert ratings.timestamps.tolist() == times
-        assert origin.dropped == {f"repeated pair ({duplicates})": 3}
+        assert origin.dropped == {f"repeated pair (duplicates={duplicates})": 3}
     assert "merged 3 rows" in caplog.text
 
 

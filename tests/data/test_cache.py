@@ -1,15 +1,20 @@
+import importlib.metadata
 import logging
 import os
+import sys
+import zipfile
 
 import numpy as np
 import pytest
-from data_samples import CSV_FILES, DAT_FILES, write_folder
+from data_samples import CSV_FILES, DAT_FILES, write_folder, zip_bytes
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mfx.data import cache as cache_module
+from mfx.data import sources
 from mfx.data.grouplens import GroupLens
 from mfx.data.store import DamagedFile, read_columns, write_columns
+from mfx.data.table import Table
 
 
 def files_of(cache):
@@ -61,6 +66,132 @@ def test_another_source_or_setting_is_another_entry(tmp_path, cache, monkeypatch
     monkeypatch.setattr(cache_module, "FORMAT", -1)
     GroupLens(path=str(path)).load()
     assert len(files_of(cache)) == 4
+
+
+def rewrite(path, content):
+    path.write_bytes(content)
+
+
+def rename_over(path, content):
+    other = path.with_name("other")
+    other.write_bytes(content)
+    other.replace(path)
+
+
+def table_of(folder):
+    (folder / "r.csv").write_text("user_id,item_id,rating,timestamp\n1,10,3.5,5\n2,10,4.5,6\n")
+    (folder / "i.csv").write_text("item_id,title,genres\n10,Alien,Horror\n20,Brazil,Satire\n")
+    return Table(path=str(folder / "r.csv"), items_path=str(folder / "i.csv"))
+
+
+def folder_of(folder):
+    return GroupLens(path=str(write_folder(folder, CSV_FILES)))
+
+
+def zip_of(folder):
+    (folder / "ml.zip").write_bytes(zip_bytes(CSV_FILES, zipfile.ZIP_STORED))
+    return GroupLens(path=str(folder / "ml.zip"))
+
+
+def facts(ratings):
+    catalogue = ratings.catalogue
+    return [ratings.values.tolist(), catalogue.titles.tolist(), catalogue.item_features["genres"].names]
+
+
+@pytest.mark.parametrize("replace", [rewrite, rename_over])
+@pytest.mark.parametrize(
+    ("make", "file", "before", "after"),
+    [
+        (table_of, "r.csv", b"4.5", b"1.5"),
+        (table_of, "i.csv", b"Alien", b"Alias"),
+        (table_of, "i.csv", b"Horror", b"Comedy"),
+        (folder_of, "ml-x/ratings.csv", b"4.5", b"1.5"),
+        (folder_of, "ml-x/movies.csv", b"Drama", b"Crime"),
+        (zip_of, "ml.zip", b"4.5", b"1.5"),
+        (zip_of, "ml.zip", b"Drama", b"Crime"),
+    ],
+)
+def test_a_file_replaced_at_equal_size_and_time_is_read_again(make, file, before, after, replace, tmp_path):
+    dataset, path = make(tmp_path), tmp_path / file
+    first, status, content = facts(dataset.load()), path.stat(), path.read_bytes()
+    changed = content.replace(before, after)
+    if path.suffix == ".zip":  # with the checksums that belong to it
+        changed = zip_bytes(
+            {name: CSV_FILES[name].replace(before.decode(), after.decode()) for name in CSV_FILES}, zipfile.ZIP_STORED
+        )
+    replace(path, changed)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (status.st_size, status.st_mtime_ns)
+    second = facts(dataset.load())
+    dataset.cache = False
+    assert second == facts(dataset.load()) != first
+
+
+def test_a_time_of_change_in_whole_milliseconds_does_not_tell_so_the_content_does(tmp_path, monkeypatch):
+    (tmp_path / "a").write_text("x")
+    assert len(sources.file_stamp(tmp_path / "a")) == 4
+    monkeypatch.setattr(sources, "_MILLISECOND", 1)
+    first = sources.file_stamp(tmp_path / "a")
+    (tmp_path / "a").write_text("y")
+    assert sources.file_stamp(tmp_path / "a")[4] != first[4]
+
+
+PLUGIN = """
+from dataclasses import dataclass
+
+from mfx import Ratings
+from mfx.data.base import CachedDataset
+from {package}reader import VALUE
+
+@dataclass(kw_only=True)
+class Mine(CachedDataset):
+    title = source = "mine"
+
+    def identity(self):
+        return {{}}
+
+    def read(self, dropped):
+        return Ratings.from_columns([1, 2], [1, 1], [1.0, VALUE])
+"""
+
+
+def module_of(folder, monkeypatch):
+    for name in ("mine_plugin", "mine_plugin.data", "mine_plugin.reader"):
+        sys.modules.pop(name, None)
+    importlib.invalidate_caches()
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    return importlib.import_module("mine_plugin.data")
+
+
+def test_code_of_a_plugin_that_changed_reads_again(tmp_path, monkeypatch, cache):
+    files = {"__init__.py": "", "data.py": PLUGIN.format(package="mine_plugin."), "reader.py": "VALUE = 3.0"}
+    folder = write_folder(tmp_path / "mine_plugin", files)
+    module = module_of(tmp_path, monkeypatch)
+    assert module.Mine().load().values.max() == module.Mine().load().values.max() == 3.0
+    assert len(files_of(cache)) == 1
+    (folder / "reader.py").write_text("VALUE = 4.0")
+    assert module.Mine().load().values.max() == 3.0, "this process still runs the old code"
+    assert len(files_of(cache)) == 1, "which must not be taken for the new"
+    assert module_of(tmp_path, monkeypatch).Mine().load().values.max() == 4.0
+    (folder / "data.py").write_text(files["data.py"].replace("1.0, VALUE", "2.0, VALUE"))
+    assert module_of(tmp_path, monkeypatch).Mine().load().values.min() == 2.0
+    assert len(files_of(cache)) == 3
+
+
+def test_another_version_of_the_distribution_reads_again(tmp_path, monkeypatch, cache):
+    dataset = GroupLens(path=str(write_folder(tmp_path, CSV_FILES)))
+    dataset.load()
+    monkeypatch.setattr(importlib.metadata, "version", lambda package: f"99 of {package}")
+    dataset.load()
+    assert len(files_of(cache)) == 2
+
+
+def test_code_that_is_in_no_file_is_not_cached(cache):
+    scope = {"__name__": "nowhere"}
+    exec(PLUGIN.replace("from {package}reader import VALUE", "VALUE = 5.0").replace("{{}}", "{}"), scope)
+    assert scope["Mine"]().load().values.max() == 5.0
+    assert files_of(cache) == []
 
 
 def test_no_cache_writes_nothing(tmp_path, cache):

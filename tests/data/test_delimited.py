@@ -66,22 +66,29 @@ def test_text_keeps_leading_zeros(only_fast):
 
 
 @pytest.mark.parametrize(
-    ("unit", "field", "seconds"),
+    ("unit", "field", "time", "time_unit"),
     [
-        ("s", "1500000000", 1_500_000_000),
-        ("ms", "1500000000999", 1_500_000_000),
-        ("us", "-1", -1),
-        ("ns", "1500000000999999999", 1_500_000_000),
-        ("iso", "2017-07-14T02:40:00", 1_500_000_000),
-        ("iso", "2017-07-14 02:40:00.75", 1_500_000_000),
+        ("s", "1500000000", 1_500_000_000, "s"),
+        ("s", "1500000000.25", 1_500_000_000_250, "ms"),
+        ("s", "-0.000000001", -1, "ns"),
+        ("ms", "1500000000999", 1_500_000_000_999, "ms"),
+        ("ms", "1500000000999.5", 1_500_000_000_999_500, "us"),
+        ("us", "-1", -1, "us"),
+        ("us", "-1000000", -1, "s"),
+        ("ns", "1500000000999999999", 1_500_000_000_999_999_999, "ns"),
+        ("ns", "1500000000999999000.0", 1_500_000_000_999_999, "us"),
+        ("iso", "2017-07-14T02:40:00", 1_500_000_000, "s"),
+        ("iso", "2017-07-14 02:40:00.75", 1_500_000_000_750, "ms"),
+        ("iso", "2017-07-14 02:40:00.000000001", 1_500_000_000_000_000_001, "ns"),
     ],
 )
-def test_units_of_time_agree_in_both_readers(unit, field, seconds, only_fast, monkeypatch):
+def test_units_of_time_agree_in_both_readers(unit, field, time, time_unit, only_fast, monkeypatch):
     layout = Layout(user="u", item="i", rating="r", timestamp="t", columns=(), unit=unit)
     text = f"u,i,r,t\n1,2,3,{field}\n"
-    assert read(text, layout)[0].timestamps.tolist() == [seconds]
+    raw, _ = read(text, layout)
+    assert (raw.timestamps.tolist(), raw.time_unit) == ([time], time_unit)
     raw, _ = gathered(careful.read_carefully, lambda: io.BytesIO(text.encode()), layout, list("uirt"), "x", "refuse")
-    assert raw.timestamps.tolist() == [seconds]
+    assert (raw.timestamps.tolist(), raw.time_unit) == ([time], time_unit)
 
 
 def test_offsets_of_iso_time_count():

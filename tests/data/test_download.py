@@ -65,6 +65,14 @@ def leftovers(cache):
     return [path for path in cache.rglob("*") if path.is_file()]
 
 
+def test_a_download_that_was_changed_later_is_fetched_again(server, caplog):
+    kept = fetch(address(server), SHA256)
+    kept.write_bytes(CONTENT[:-1] + b"x")
+    assert fetch(address(server), SHA256).read_bytes() == CONTENT
+    assert "no longer the file with the checksum" in caplog.text
+    assert server.asked == ["/ml-x.zip"] * 2
+
+
 def test_a_wrong_checksum_is_refused_and_leaves_nothing(server, cache):
     wrong = "sha256:" + "0" * 64
     with pytest.raises(DataError) as caught:

@@ -67,6 +67,8 @@ def test_damage_is_told_with_the_file(folder):
         ({"fingerprint": None}, "is damaged"),
         ({"fingerprint": "0" * 32}, "does not hold the ratings"),
         ({"ratings": 3}, "does not hold the ratings"),
+        ({"dropped": ["x"]}, "is damaged"),
+        ({"dropped": {"x": "y"}}, "is damaged"),
     ],
 )
 def test_a_manifest_that_is_wrong_is_refused(folder, change, said):

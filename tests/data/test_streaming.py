@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import gzip
+import json
 import logging
 import os
 import tempfile
@@ -74,7 +75,7 @@ def outcome(way, dataset, folder, n_parts):
 
 
 def whole(dataset, folder, n_parts):
-    return partition(dataset.load(), folder, n_parts)
+    return partition(dataset.load(), folder, n_parts, getattr(dataset, "dropped_", {}))
 
 
 def streamed(dataset, folder, n_parts):
@@ -99,6 +100,7 @@ IDS = {
     "text": st.sampled_from(["7", "ann", "bob ", " bob", "cid", "Éa", "a,b", "007"]),
     "late text": st.sampled_from(["1", "2", "3", "4", "5", "66", "7", "88", "9", "10", "eleven"]),
 }
+FRACTIONS = ["1000000000.5", "1000000001.000002", "1000000001.000000003", "16725225600"]  # the last in 2500
 BAD = st.sampled_from([("rating", "x"), ("rating", ""), ("rating", "nan"), ("user_id", ""), ("timestamp", "1e30")])
 
 
@@ -111,7 +113,7 @@ def tables(draw):
                 IDS[draw(st.sampled_from(sorted(IDS)))],
                 IDS[draw(st.sampled_from(sorted(IDS)))],
                 st.sampled_from(["0.5", "1", "3", "3.5", "5"]),
-                st.integers(0, 3).map(lambda t: str(10**9 + t)),
+                st.one_of(*[st.integers(0, 3).map(lambda t: str(10**9 + t))] * 5, st.sampled_from(FRACTIONS)),
             ),
             min_size=1,
             max_size=40,
@@ -337,8 +339,7 @@ def test_damaged_parts_are_not_cut(tmp_path):
     assert "is not the file that was written" in both(lambda: Partitioned(path=str(tmp_path / "old")))[0]
     partition(planted_ratings(), tmp_path / "new", 3)
     manifest = tmp_path / "new" / "manifest.json"
-    text = manifest.read_text()
-    manifest.write_text(text[: text.index('"fingerprint"')] + '"fingerprint": "00"}')
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "fingerprint": "00"}))
     assert "does not hold the ratings" in both(lambda: Partitioned(path=str(tmp_path / "new")))[0]
 
 
@@ -478,3 +479,21 @@ def test_the_command_streams_and_tells_the_same(tmp_path, monkeypatch, capsys):
     assert printed.err == ""
     loaded = mfx.create("dataset", "partitioned", {"path": "parts"}).load()
     assert len(loaded) == 300
+
+
+def test_parts_remember_what_was_left_out_when_they_were_written(tmp_path):
+    frame = pd.concat([ratings_of(12, 10), ratings_of(12, 10).iloc[:2].assign(timestamp=10**6)]).astype(str)
+    frame.iloc[5, frame.columns.get_loc("rating")] = "x"
+    path = write(frame, "csv", tmp_path)
+    partition_dataset(
+        Table(path=path, on_bad_rows="drop", duplicates="keep_last", cache=False), tmp_path / "old", 2, silent
+    )
+    partition_dataset(Partitioned(path=str(tmp_path / "old")), tmp_path / "new", 3, silent)
+    for name in ("old", "new"):
+        made = Partitioned(path=str(tmp_path / name))
+        made.load()
+        assert sorted(made.dropped_.values()) == [1, 2]
+        assert [reason.partition("(")[2] for reason in sorted(made.dropped_)] == [
+            "on_bad_rows=drop)",
+            "duplicates=keep_last)",
+        ]

@@ -10,7 +10,10 @@ from mfx import compose
 from mfx.data.partitioned import Partitioned
 from mfx.data.parts_writer import partition
 from mfx.engine.ray_engine import EngineError, RayEngine
+from mfx.interfaces import Ratings
 from mfx.models.bulk import Wanted, known_items
+from mfx.split.parts import ASIDE
+from mfx.split.temporal import TemporalSplit
 from mfx.testing import planted_ratings
 
 SPLITS = [
@@ -25,20 +28,33 @@ MODELS = [
     mfx.ALS(factors=4, epochs=3),
     mfx.ALS(factors=4, epochs=3, solver="cg"),
     mfx.GenreALS(factors=4, epochs=3),
-    mfx.BPR(factors=4, epochs=3, positive_threshold=3.0),
+    mfx.BPR(factors=4, epochs=3, positive_threshold=3.0, negatives="popularity"),
 ]
 METRICS = ["rmse", "mae", "precision@5", "recall@5", "ndcg@5", "auc"]
 
 
 def timed(ratings):
     times = np.random.default_rng(5).integers(0, 50, len(ratings))
-    return replace(ratings, timestamps=times.astype(np.int64))
+    return replace(ratings, timestamps=times.astype(np.int64), time_unit="ms")
+
+
+def with_text_ids(ratings):
+    """The same with ids that are text, some of which are no integers; as text, 14 comes before 7."""
+    catalogue, columns = ratings.catalogue, []
+    for ids, index in ((catalogue.user_ids, ratings.users), (catalogue.item_ids, ratings.items)):
+        names = np.array([str(7 * number) if number % 3 else f"x{number}" for number in range(ids.size)])
+        columns.append((np.sort(names), names[index]))
+    (users, of_users), (items, of_items) = columns
+    known = mfx.Catalogue(users, items)
+    return Ratings.from_columns(of_users, of_items, ratings.values, ratings.timestamps, catalogue=known)
 
 
 @pytest.fixture
-def data(tmp_path):
-    """All ratings, and the same in parts, one of them without any."""
+def data(request, tmp_path):
+    """All ratings, and the same in parts, one of them without any; with ids that are text if asked to."""
     ratings = timed(planted_ratings(silent=12))
+    if getattr(request, "param", "integers") == "text":
+        ratings = with_text_ids(ratings)
     partition(ratings, tmp_path / "parts", 6)
     return ratings, Partitioned(path=str(tmp_path / "parts"))
 
@@ -49,6 +65,7 @@ def whole(part):
 
 
 @pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("data", ["integers", "text"], indirect=True)
 @pytest.mark.parametrize(("name", "settings"), SPLITS)
 def test_splits_are_the_same_to_the_row_and_so_is_the_audit(data, name, settings):
     ratings, dataset = data
@@ -58,6 +75,7 @@ def test_splits_are_the_same_to_the_row_and_so_is_the_audit(data, name, settings
         part, same = getattr(expected, which), getattr(found, which)
         for column, other in zip((part.users, part.items, part.values, part.timestamps), whole(same), strict=True):
             np.testing.assert_array_equal(column, other)
+        assert same.time_unit == "ms"
         assert same.mean == pytest.approx(part.mean, rel=1e-12)
         np.testing.assert_array_equal(same.user_counts, part.user_counts)
         np.testing.assert_array_equal(same.item_counts, part.item_counts)
@@ -67,6 +85,29 @@ def test_splits_are_the_same_to_the_row_and_so_is_the_audit(data, name, settings
     assert found.fingerprint == engine.split(splitter, engine.load(dataset)).fingerprint
     other = engine.split(mfx.create("split", "temporal", {"fraction": 0.4}), engine.load(dataset))
     assert found.fingerprint != other.fingerprint
+
+
+class LeavesOut(TemporalSplit):
+    """Leaves the first rating of each user aside."""
+
+    name = "leaves_out"
+
+    def labels(self, ratings):
+        labels = super().labels(ratings)
+        labels[ratings.user_indptr[:-1][ratings.user_counts > 0]] = ASIDE
+        return labels
+
+
+@pytest.mark.usefixtures("here")
+def test_ratings_in_no_part_are_refused_unless_the_splitter_says_so(data, monkeypatch):
+    ratings, dataset = data
+    engine, left = RayEngine(), int(np.count_nonzero(ratings.user_counts))
+    with pytest.raises(mfx.SplitError, match=f"split 'leaves_out': {left} of {len(ratings):,} ratings are in no part"):
+        engine.split(LeavesOut(), engine.load(dataset))
+    monkeypatch.setattr(LeavesOut, "leaves_aside", True, raising=False)
+    found = engine.split(LeavesOut(), engine.load(dataset))
+    assert engine.audit(found)["ratings_aside"] == left
+    assert engine.audit(found) == mfx.audit(LeavesOut().split(ratings))
 
 
 @pytest.mark.usefixtures("here")

@@ -22,7 +22,7 @@ def random_positives(n_users, n_items):
     there = np.random.default_rng(4).random((n_users, n_items)) < 0.05
     there[0], there[1] = False, True
     indptr = np.concatenate([[0], np.cumsum(there.sum(axis=1))]).astype(np.int64)
-    return Positives(indptr, np.nonzero(there)[1].astype(np.int32))
+    return Positives(indptr, np.nonzero(there)[1].astype(np.int32), n_items)
 
 
 def tables():
@@ -39,7 +39,7 @@ def test_epochs_by_tiles_are_those_of_one_process(workers, draws):
     for a, b in itertools.pairwise(bounds):
         pointers = whole.indptr[a : b + 1]
         blocks.append(ray_tiles.put((pointers - pointers[0], whole.indices[pointers[0] : pointers[-1]])))
-    parts = ray_tiles.RayPositives(whole.counts, bounds, blocks, workers, times)
+    parts = ray_tiles.RayPositives(whole.counts, whole.item_counts, bounds, blocks, workers, times)
     expected, found = tables(), tables()
     for epoch in (1, 2):
         steps = Steps(0.1, 0.02, 0.05, 7, epoch, **draws)

@@ -179,3 +179,11 @@ def test_panels_have_names():
 def test_nothing_to_draw_is_said(draw):
     with pytest.raises(DataError):
         draw()
+
+
+@pytest.mark.parametrize("years", [(1000, 9999), (9999, 9999), (1000, 1000)])
+def test_the_first_and_last_years_that_there_are_can_be_drawn(years, tmp_path):
+    dates = [datetime.date(year, month, 1) for year in sorted(set(years)) for month in (1, 12)]
+    figure = bars.over_time(dates, [3] * len(dates), **ABOUT)
+    figure.savefig(tmp_path / "f.png")
+    assert (tmp_path / "f.png").stat().st_size > 0

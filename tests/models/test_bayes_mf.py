@@ -12,7 +12,8 @@ from mfx.errors import ModelError
 from mfx.interfaces import Ratings, RatingScale
 from mfx.models.als import ALS
 from mfx.models.bayes_mf import BayesMF
-from mfx.solver.gibbs import RowPrior
+from mfx.models.layouts import layouts
+from mfx.solver.gibbs import RowPrior, mean_rows
 from mfx.testing import planted_ratings
 
 RANK, FACTOR_SD, BIAS_SD, NOISE_SD = 4, 0.55, 0.4, 0.8
@@ -148,6 +149,42 @@ def test_who_rates_an_item_says_something_of_it():
     informed = BayesMF(**settings, item_features=["constant", "rated"]).fit(train)
     plain = BayesMF(**settings, item_features=["constant"]).fit(train)
     assert 1.0 < rmse(informed, test) < rmse(plain, test) - 0.02
+
+
+def test_the_table_of_users_holds_their_means_and_not_their_draws(planted):
+    model = BayesMF(factors=3, epochs=1, sweeps=2).fit(planted)
+    by_user, _ = layouts(planted)
+    prior = RowPrior(
+        model.user_side.matrix,
+        model.user_maps_[0],
+        model.user_precisions_[0],
+        model.user_side.blocks,
+        model.user_strengths_[0],
+    )
+    noise, weights = float(model.noise_precisions_[0]), np.repeat(model.user_weights_, by_user.counts)
+    items, weights = model.item_table_, weights.astype(np.float32)
+    means = mean_rows(by_user, items, prior, noise, offset=model.offset_, weights=weights)
+    np.testing.assert_allclose(model.user_table_, means, rtol=1e-5, atol=1e-6)
+    assert np.abs(model.user_draws_[:, 0] - means).max() > 0.1
+
+
+def test_ratings_of_noisy_users_say_less_of_items():
+    """Each item has as many ratings by users with little noise as by users with ten times as much."""
+    rng, n_users, n_items = np.random.default_rng(5), 60, 400
+    truth = rng.normal(size=n_items)
+    noise = np.where(np.arange(n_users) % 2 == 0, 0.2, 2.0)
+    u = np.repeat(np.arange(n_users), n_items // 5)
+    i = np.concatenate([rng.permutation(n_items)[: n_items // 5] for _ in range(n_users)])
+    values = 3.5 + truth[i] + noise[u] * rng.normal(size=u.size)
+    scale = RatingScale(-15.0, 20.0)
+    train = Ratings.from_columns(u, i, values, np.arange(u.size), scale=scale, name="noisy")
+    settings = {**PLAIN, "factors": 1, "epochs": 15}
+
+    def error(model):
+        found = model.fit(train).item_table_[:, -1]
+        return np.std(found - truth[train.catalogue.item_ids])
+
+    assert error(BayesMF(**settings)) < 0.5 * error(BayesMF(**settings, user_noise=False))
 
 
 def test_folding_in_comes_near_the_stored_user(planted):

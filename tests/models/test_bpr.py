@@ -1,9 +1,15 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from mfx.errors import ModelError, SettingError
 from mfx.interfaces import Catalogue, Ratings
 from mfx.models.bpr import BPR
+from mfx.solver.pairwise import run_epoch
+from mfx.solver.pairwise_fold import fold_in
+
+TABLES = ("user_table_", "item_table_")
 
 # Where a user has nearly all that he likes, the hardest negatives are what he would like: plain draws are for that.
 SMALL = {"factors": 4, "epochs": 60, "learning_rate": 0.1, "hardest_of": 1}
@@ -66,7 +72,7 @@ def test_the_state_of_an_epoch_is_what_a_shorter_fit_gives():
 def test_steps_shorten_as_they_are_told_to():
     data = checkerboard()
     first = {**SMALL, "epochs": 1}
-    for name in ("user_table_", "item_table_"):
+    for name in TABLES:
         plain, decaying = (getattr(BPR(**first, learning_rate_decay=d).fit(data), name) for d in (0.0, 3.0))
         np.testing.assert_array_equal(plain, decaying)
     moved = []
@@ -84,14 +90,18 @@ def test_another_seed_gives_other_numbers(planted):
     assert (first.item_table_ != other.item_table_).any()
 
 
-def test_a_threshold_makes_lower_ratings_no_ratings(planted):
-    floor = float(np.median(planted.values))
-    kept = planted.take(planted.values >= np.float32(floor))
-    with_floor = BPR(factors=4, epochs=3, positive_threshold=floor).fit(planted)
-    np.testing.assert_array_equal(with_floor.item_table_, BPR(factors=4, epochs=3).fit(kept).item_table_)
-    liked, disliked = planted.catalogue.item_ids[[0, 1]]
-    both = with_floor.fold_in([liked, disliked], [floor, floor - 0.5])
-    np.testing.assert_array_equal(both.row, with_floor.fold_in([liked], [floor]).row)
+@pytest.mark.parametrize("negatives", ["uniform", "popularity"])
+def test_a_threshold_makes_lower_ratings_no_ratings(planted, negatives):
+    """In the fit and for new users, negatives by popularity included; a rating at the threshold is positive."""
+    stars = replace(planted, values=np.round(planted.values))
+    settings = {"factors": 4, "epochs": 3, "negatives": negatives}
+    with_floor = BPR(**settings, positive_threshold=4.0).fit(stars)
+    of_positives = BPR(**settings).fit(stars.take(stars.values >= 4.0))
+    np.testing.assert_array_equal(with_floor.item_table_, of_positives.item_table_)
+    liked, disliked = stars.catalogue.item_ids[[0, 1]]
+    both = with_floor.fold_in([liked, disliked], [4.0, 3.5])
+    assert both.row.any()
+    np.testing.assert_array_equal(both.row, of_positives.fold_in([liked], [4.0]).row)
 
 
 def test_no_rating_above_the_threshold_is_refused(planted):
@@ -102,8 +112,71 @@ def test_no_rating_above_the_threshold_is_refused(planted):
 def test_a_pair_rated_twice_is_one_positive():
     once = ratings([(0, 0), (0, 1), (1, 2)], 2, 4)
     twice = ratings([(0, 0), (0, 1), (0, 1), (1, 2)], 2, 4, [4.0, 3.0, 5.0, 4.0])
-    tables = [BPR(**SMALL).fit(data).item_table_ for data in (once, twice)]
-    np.testing.assert_array_equal(*tables)
+    models = [BPR(**SMALL, negatives="popularity").fit(data) for data in (once, twice)]
+    np.testing.assert_array_equal(*(model.item_table_ for model in models))
+    np.testing.assert_array_equal(*(model.fold_in([1000, 1002], [4.0, 4.0]).row for model in models))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"negatives": "popularity"},
+        {"hardest_of": 3, "learning_rate_decay": 0.5},
+        {"negatives": "popularity", "hardest_of": 2, "reg": 0.2, "bias_reg": 0.3},
+    ],
+    ids=str,
+)
+def test_a_fit_is_the_epochs_of_the_solver_from_the_random_start_of_its_seed(planted, settings):
+    model = BPR(**{"factors": 4, "epochs": 3, "seed": 7, "hardest_of": 1, **settings})
+    # Steps this short leave the start as it is.
+    users, items = (getattr(replace(model, learning_rate=1e-30).fit(planted), name) for name in TABLES)
+    others = [getattr(replace(model, learning_rate=1e-30, seed=8).fit(planted), name) for name in TABLES]
+    for table, other in zip((users, items), others, strict=True):
+        assert table[:, :-1].std() == pytest.approx(0.1, rel=0.2)
+        assert (table[:-1, :-1] != other[:-1, :-1]).all()
+    indptr = np.searchsorted(planted.users, np.arange(planted.n_users + 1))
+    for epoch in (1, 2, 3):
+        run_epoch(
+            users,
+            items,
+            indptr,
+            planted.items,
+            learning_rate=model.learning_rate / (1.0 + model.learning_rate_decay * (epoch - 1)),
+            reg=model.reg,
+            bias_reg=model.bias_reg,
+            seed=7,
+            epoch=epoch,
+            popular=model.negatives == "popularity",
+            hardest_of=model.hardest_of,
+        )
+    fitted = model.fit(planted)
+    np.testing.assert_array_equal(fitted.user_table_, users)
+    np.testing.assert_array_equal(fitted.item_table_, items)
+
+    # And a new user's row is made with the same negatives, against the same items.
+    profile = planted.items[: indptr[1]]
+    row = fold_in(
+        items,
+        indptr[:2],
+        profile,
+        learning_rate=model.learning_rate,
+        reg=model.reg,
+        epochs=3,
+        seed=7,
+        counts=planted.item_counts if model.negatives == "popularity" else None,
+        hardest_of=model.hardest_of,
+    )
+    folded = fitted.fold_in(planted.catalogue.item_ids[profile], planted.values[: indptr[1]])
+    np.testing.assert_array_equal(folded.row, row[0])
+
+
+@pytest.mark.parametrize("counts", [np.zeros(40, np.int64), np.arange(-1, 39), np.ones(39, np.int64), np.ones(40)])
+def test_counts_of_positives_that_say_nothing_are_refused(planted, counts):
+    model = BPR(factors=2, epochs=1).fit(planted)
+    model.restore(model.state() | {"positive_counts_": counts})
+    with pytest.raises(ModelError, match="positive_counts_"):
+        model.check_state()
 
 
 def test_users_without_anything_to_compare_get_the_list_of_the_biases():

@@ -258,13 +258,51 @@ def test_genres_carry_over_to_items_without_ratings(make_planted):
     assert true < 0.9 * false
 
 
+UNRATED = 4
+COLD = [
+    *(model for model in MODELS if isinstance(model, GenreALS)),
+    GenreALS(factors=4),
+    GenreALS(factors=4, genre_update="factors"),
+    GenreALS(factors=4, genre_update="factors", genre_reg=30.0, item_features=["constant"], unrated=1.0),
+    GenreALS(factors=4, pooling="sum", item_features=["genres", "constant"], min_rows=5),
+    GenreALS(factors=4, item_reg=0.0, bias_reg=0.0, user_features=["group", "count"]),
+]
+
+
+@pytest.mark.parametrize("model", COLD, ids=name_of)
+def test_rows_without_ratings_are_what_the_maps_say_after_every_epoch(model, make_planted):
+    """They follow the last step of the maps: new items and users with the same features are predicted alike."""
+    train = make_planted(unrated=UNRATED, silent=2)
+    genres = train.catalogue.item_features["genres"]
+    rows = [slice(*genres.indptr[i : i + 2]) for i in range(train.n_items)][-UNRATED:]
+    of_genres = model.item_features is None or "genres" in model.item_features
+    known = [{"genres": [genres.names[j] for j in genres.indices[row]]} if of_genres else {} for row in rows]
+    epochs = []
+
+    def check(fitted, epoch):
+        new = fitted.predict_new_items(train.catalogue.user_ids, known)
+        stored = fitted.score_users(np.arange(train.n_users, dtype=np.int32))[:, -UNRATED:]
+        np.testing.assert_allclose(new, stored, rtol=2e-6)
+        epochs.append(epoch.number)
+        if "group" in fitted.user_features:
+            given = {"features": {"group": [["even", "odd"][(train.n_users - 1) % 2]]}}
+        else:
+            given = {}
+        np.testing.assert_allclose(fitted.fold_in([], [], **given).scores, scores_of_last(fitted), rtol=2e-6)
+        return False
+
+    fitted = replace(model, epochs=3).fit(train, on_epoch=check)
+    assert epochs == [1, 2, 3]
+    assert np.ptp(fitted.item_table_[-UNRATED:], axis=0).max() > 1e-3 or not of_genres
+
+
+def scores_of_last(model):
+    return model.score_users(np.array([model.catalogue_.n_users - 1], dtype=np.int32))[0]
+
+
 def test_new_items_are_predicted_as_items_without_ratings_of_the_same_genres(planted):
     model = GenreALS(factors=4, genre_weight=20.0).fit(planted)
-    genres = planted.catalogue.item_features["genres"]
-    last = [genres.names[j] for j in genres.indices[genres.indptr[-2] :]]
     users = planted.catalogue.user_ids[:5]
-    new = model.predict_new_items(users, [{"genres": last}])[:, 0]
-    np.testing.assert_allclose(new, model.predict(users, planted.catalogue.item_ids[-1]), rtol=1e-5)
     for wrong, message in (
         ({"genres": ["Space"]}, "Unknown genres: Space"),
         ({"genre": ["Comedy"]}, "no features 'genre'"),

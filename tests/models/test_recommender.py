@@ -1,5 +1,6 @@
 """What every model inherits: raw ids, lists, state, saving."""
 
+import dataclasses
 import hashlib
 import json
 import zipfile
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from mfx.errors import ModelError
+from mfx.interfaces import RatingScale
 from mfx.models.als import ALS
 from mfx.models.base import Recommender
 from mfx.models.bayes_mf import BayesMF
@@ -105,6 +107,15 @@ def test_saving_and_loading_keeps_every_number_and_never_pickles(model, planted,
     with zipfile.ZipFile(folder / "arrays.npz") as archive:
         for name in archive.namelist():
             assert b"'descr': '|O'" not in archive.read(name)[:200]
+
+
+@pytest.mark.parametrize("scale", [(0.5, 5.0), (-7.5, 110.0)])
+def test_the_scale_of_a_loaded_model_is_its_own(scale, planted, tmp_path):
+    ratings = dataclasses.replace(planted, scale=RatingScale(*scale), values=planted.values * np.float32(30) - 20)
+    again = ALS.load(ALS(factors=2, epochs=2, clip=True).fit(ratings).save(tmp_path / "model"))
+    assert (again.scale_.low, again.scale_.high) == scale
+    predicted = again.score_pairs(planted.users, planted.items)
+    assert scale[0] <= predicted.min() < predicted.max() == scale[1]
 
 
 def test_text_ids_survive(tmp_path):

@@ -42,6 +42,12 @@ def test_integers_stay_below_their_bound(bits, n):
 
 
 @settings(deadline=None)
+@given(bits=WORD, n=st.integers(2**32 + 1, 2**63 - 1))
+def test_integers_stay_below_bounds_beyond_32_bits_too(bits, n):
+    assert int(to_below(np.uint64(bits), np.uint64(n))) == (bits * n) >> 64 < n
+
+
+@settings(deadline=None)
 @given(bits=WORD)
 def test_unit_numbers_lie_in_the_half_open_interval(bits):
     assert 0.0 <= to_unit(np.uint64(bits)) < 1.0

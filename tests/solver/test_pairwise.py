@@ -522,3 +522,5 @@ def test_fold_in_can_draw_by_popularity():
     assert (row != fold_in(items, *csr([[3]]), **rates)[0]).any()
     # Whoever has all that can be drawn is compared with the rest.
     assert np.isfinite(fold_in(items, *csr([[7, 9]]), counts=counts, **rates)).all()
+    # Shares decide, also of more ratings than 32 bits count.
+    np.testing.assert_array_equal(fold_in(items, *csr([[3]]), counts=counts * 2**31, **rates)[0], row)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import numpy as np
 import pytest
 
 from mfx.interfaces import Ratings
+from mfx.id_hashes import id_hashes, id_ranks
 from mfx.split import chance
 from mfx.split.chance import number_hash, rating_hash
 from mfx.split.cold_items import ColdItemsSplit
@@ -25,9 +27,17 @@ def mixed(x: int) -> int:
     return x ^ (x >> 31)
 
 
+def key(seed: int, stream: int) -> int:
+    return mixed((seed * GOLDEN + stream + 1) & WORD)
+
+
 def hashed(seed: int, number: int, stream: int = 0) -> int:
-    key = mixed((seed * GOLDEN + stream + 1) & WORD)
-    return mixed((mixed((number + key) & WORD) + GOLDEN) & WORD) >> 1
+    return mixed((mixed((number + key(seed, stream)) & WORD) + GOLDEN) & WORD) >> 1
+
+
+def paired(seed: int, user: int, item: int, stream: int = 0) -> int:
+    """Hash a pair of integer ids."""
+    return mixed((mixed((mixed(user) + key(seed, stream)) & WORD) + mixed(item)) & WORD) >> 1
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +60,8 @@ def test_pairs_are_hashed_with_how_often_they_came_before(chunk: int, monkeypatc
     monkeypatch.setattr(chance, "_CHUNK", chunk)
     users, items = [1, 1, 1, 1, 2, 2, 2, 3, 3], [5, 5, 5, 6, 6, 7, 7, 7, 8]
     repeated = Ratings.from_columns(users, items, [1] * 9, range(9))
-    u, i = repeated.users.tolist(), repeated.items.tolist()
     for stream in (0, 2):
-        pairs = [hashed(9, (a << 32) + b, stream) for a, b in zip(u, i, strict=True)]
+        pairs = [paired(9, user, item, stream) for user, item in zip(users, items, strict=True)]
         expected = list(pairs)
         for place, before in ((1, 1), (2, 2), (6, 1)):
             expected[place] = hashed(9, pairs[place] + before, stream + 1)
@@ -62,8 +71,34 @@ def test_pairs_are_hashed_with_how_often_they_came_before(chunk: int, monkeypatc
 
 def test_a_pair_may_be_repeated_from_the_second_row_on() -> None:
     later = Ratings.from_columns([1, 1, 1], [4, 5, 5], [1] * 3, range(3))
-    second = hashed(9, 1)
-    assert rating_hash(9, later).tolist() == [hashed(9, 0), second, hashed(9, second + 1, 1)]
+    second = paired(9, 1, 5)
+    assert rating_hash(9, later).tolist() == [paired(9, 1, 4), second, hashed(9, second + 1, 1)]
+
+
+TEXTS = ["7", "007", "+7", "-7", "-0", "0", "7.0", " 7", "٧", "", str(2**63 - 1), str(2**63), str(-(2**63)), "tt007"]
+
+
+def test_an_id_has_one_hash_however_it_is_stored() -> None:
+    integers = [7, -7, 0, 2**63 - 1, -(2**63)]
+    texts = dict(zip(TEXTS, id_hashes(np.array(TEXTS)).tolist(), strict=True))
+    assert [texts[str(one)] for one in integers] == [mixed(one & WORD) for one in integers]
+    assert id_hashes(np.array(integers)).tolist() == [mixed(one & WORD) for one in integers]
+    for kind in (np.int32, np.uint8, np.uint64):
+        assert id_hashes(np.array([0, 7], dtype=kind)).tolist() == [mixed(0), mixed(7)]
+    assert id_hashes(np.array([7, 2**63], dtype=np.uint64)).tolist() == [texts["7"], texts[str(2**63)]]
+    assert id_hashes(np.array(TEXTS, dtype=object)).tolist() == list(texts.values())
+    digest = hashlib.blake2b(b"tt007", digest_size=8).digest()
+    assert texts["tt007"] == int.from_bytes(digest, "little")
+    assert len(set(texts.values())) == len(TEXTS)
+
+
+def test_integers_rank_by_value_and_before_other_text() -> None:
+    assert id_ranks(np.array([3, 20, 100])) is None
+    assert id_ranks(np.array(["a", "b10", "b9"])) is None
+    assert id_ranks(np.array([], dtype=np.str_)) is None
+    ranks = id_ranks(np.array(["-1", "007", "10", "9", "a"]))
+    assert ranks is not None
+    assert ranks.tolist() == [0, 3, 2, 1, 4]
 
 
 def pairs_of(ratings: Ratings, rows: Any) -> set[tuple[int, int]]:
@@ -107,7 +142,7 @@ def test_stratified_takes_the_largest_hashes_of_each_item(ratings: Ratings) -> N
 
 
 def test_cold_items_are_those_of_the_smallest_hashes(ratings: Ratings) -> None:
-    order = np.argsort(number_hash(3, np.arange(ratings.n_items)))
+    order = np.argsort([hashed(3, mixed(item)) for item in ratings.catalogue.item_ids.tolist()])
     split = ColdItemsSplit(fraction=0.3, valid_fraction=0.25, seed=3).split(ratings)
     expected = [order[:4], order[4:6], order[6:]]  # of 15 items
     assert parts_of(split) == [pairs_of(ratings, np.isin(ratings.items, items)) for items in expected]

@@ -134,6 +134,7 @@ def test_defaults_are_those_of_movielens_100k() -> None:
         "separator": "tab",
         "columns": ["user_id", "item_id", "rating", "timestamp"],
         "header": False,
+        "timestamp_unit": "s",
         "unknown_rows": "refuse",
         "unlisted_rows": "refuse",
         "valid_rule": "random",

@@ -136,7 +136,7 @@ def audited(split: Split) -> dict[str, float]:
         name: list(zip(part.users.tolist(), part.items.tolist(), part.timestamps.tolist(), strict=True))  # type: ignore[union-attr]
         for name, part in (("train", split.train), ("valid", split.valid), ("test", split.test))
     }
-    found: dict[str, float] = {}
+    found: dict[str, float] = {"ratings_aside": split.aside}
     for name, rows in parts.items():
         pairs = [row[:2] for row in rows]
         found[f"ratings_{name}"], found[f"duplicate_pairs_{name}"] = len(rows), len(rows) - len(set(pairs))

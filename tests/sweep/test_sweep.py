@@ -44,7 +44,7 @@ def test_trials_never_see_test(sweep):
     sweep(*BUDGET)
     clean = results(sweep.folder)
     (sweep.folder / "runs").rename(sweep.folder / "clean")
-    _, poisoned = sweep(*BUDGET, "split.poison=true")
+    _, poisoned = sweep(*BUDGET, "dataset.poison=true")
     assert results(sweep.folder) == clean
     assert poisoned["test"]["test/rmse"] > 1e4
     assert "test" not in json.dumps(clean)

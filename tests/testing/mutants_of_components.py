@@ -114,7 +114,7 @@ DATASETS = [
         ("mfx.Catalogue(np.arange(self.members)", "mfx.Catalogue(np.arange(10 * self.members)"),
     ),
     one(CLUBS, "it_has_a_name", "no name", ("            name=self.label,\n", "")),
-    one(CLUBS, "timestamps_are_seconds", "milliseconds", ("10**9 + 3600 *", "10**12 + 3600_000 *")),
+    one(CLUBS, "timestamps_are_of_our_time", "tenths of a second", ("10**9 + 3600 *", "10**10 + 36_000 *")),
     one(
         CROWD,
         "reading_in_pieces_gives_the_same_ratings",
@@ -129,7 +129,7 @@ SPLITS = [
     one(
         LATEST,
         "parts_hold_nothing_but_the_ratings",
-        "an invented rating, so that train is never empty",
+        "invented ratings, so that train is larger",
         (
             "mfx.Split(ratings.take(train), ",
             "mfx.Split(self.fill(ratings.take(train)), ",
@@ -137,14 +137,13 @@ SPLITS = [
         (
             "    def split(self",
             "    def fill(self, train: mfx.Ratings) -> mfx.Ratings:\n"
-            "        user, item = train.users[-1], train.n_items - 1\n"
-            '        new = {"users": user, "items": item, "values": 3, "timestamps": 0}\n'
-            "        arrays = {name: np.append(getattr(train, name), value) for name, value in new.items()}\n"
-            "        columns = {name: array.astype(getattr(train, name).dtype) for name, array in arrays.items()}\n"
-            "        return dataclasses.replace(train, **columns)\n\n"
+            "        known, values = train.catalogue, np.concatenate([train.values, train.values + 10])\n"
+            "        raw = known.user_ids[train.users], known.item_ids[train.items]\n"
+            "        users, items, times = (np.tile(one, 2) for one in (*raw, train.timestamps))\n"
+            "        about = {'catalogue': known, 'scale': train.scale, 'name': train.name}\n"
+            "        return mfx.Ratings.from_columns(users, items, values, times, **about)\n\n"
             "    def split(self",
         ),
-        ("import json\n", "import dataclasses\nimport json\n"),
     ),
     one(LATEST, "parts_are_complete", "ratings at the cut get lost", ("times <= moment", "times < moment")),
     one(
@@ -155,6 +154,16 @@ SPLITS = [
             "return mfx.Split(ratings.take(train), ratings.take(valid), ",
             "own = dataclasses.replace(ratings, catalogue=dataclasses.replace(ratings.catalogue))\n"
             "        return mfx.Split(ratings.take(train), own.take(valid), ",
+        ),
+        ("import json\n", "import dataclasses\nimport json\n"),
+    ),
+    one(
+        LATEST,
+        "the_unit_of_time_is_passed_on",
+        "parts that count seconds whatever the ratings count",
+        (
+            "return mfx.Split(ratings",
+            'ratings = dataclasses.replace(ratings, time_unit="s")\n        return mfx.Split(ratings',
         ),
         ("import json\n", "import dataclasses\nimport json\n"),
     ),
@@ -174,6 +183,27 @@ SPLITS = [
             "default_rng([self.seed, SEEN.setdefault(id(ratings), (len(SEEN), ratings))[0]]).uniform",
         ),
         ("import json\n", "import json\n\nSEEN = {}\n"),
+    ),
+    one(
+        LATEST,
+        "titles_and_what_nobody_rated_do_not_matter",
+        "lots that go by the size of the catalogue",
+        ("default_rng(self.seed).uniform", "default_rng([self.seed, ratings.n_items]).uniform"),
+    ),
+    one(
+        LATEST,
+        "the_way_ids_are_stored_does_not_matter",
+        "lots that go by the type of ids",
+        (
+            "default_rng(self.seed).uniform",
+            "default_rng([self.seed, ratings.catalogue.item_ids.dtype.itemsize]).uniform",
+        ),
+    ),
+    one(
+        LATEST,
+        "added_ratings_move_few_others",
+        "lots that go by the number of ratings",
+        ("uniform(0.2, 0.8)", "uniform(*((0.2, 0.3), (0.7, 0.8))[len(ratings) % 2])"),
     ),
     one(
         LATEST,
@@ -208,7 +238,8 @@ SPLITS = [
         "items instead of times decide on train",
         (
             "train, valid, test = times <= moment, (times > moment) & (times <= last), times > last",
-            "train = ratings.items % 2 == 0\n        valid, test = ~train & (times <= last), ~train & (times > last)",
+            "train = ratings.catalogue.item_hashes[ratings.items] % 2 == 0\n"
+            "        valid, test = ~train & (times <= last), ~train & (times > last)",
         ),
     ),
     one(

@@ -13,31 +13,40 @@ from mfx.testing import SplitContract
 
 
 class TestRandom(SplitContract):
+    moved_by_one = 2
+
     @pytest.fixture(params=[0.1, 0.0], ids=["valid", "no valid"])
     def component(self, request):
         return RandomSplit(valid_fraction=request.param)
 
 
 class TestItemStratified(SplitContract):
+    moved_by_one = 2
+
     @pytest.fixture
     def component(self):
         return ItemStratifiedSplit()
 
 
 class TestKFold(SplitContract):
-    @pytest.fixture
-    def component(self):
-        return KFold(fold=2)
+    moved_by_one = 6
+
+    @pytest.fixture(params=[0, 2, 4])
+    def component(self, request):
+        return KFold(fold=request.param)
 
 
 class TestColdItems(SplitContract):
+    moved_by_one = 2
+    moves = "items"
+
     @pytest.fixture
     def component(self):
         return ColdItemsSplit()
 
 
 class TestTemporal(SplitContract):
-    leak_free = "user"
+    moved_by_one = 2
 
     @pytest.fixture
     def component(self):
@@ -45,7 +54,7 @@ class TestTemporal(SplitContract):
 
 
 class TestLeaveLastOut(SplitContract):
-    leak_free = "user"
+    moved_by_one = 2
 
     @pytest.fixture(params=[1, 0], ids=["valid", "no valid"])
     def component(self, request):
@@ -53,8 +62,6 @@ class TestLeaveLastOut(SplitContract):
 
 
 class TestGlobalTemporal(SplitContract):
-    leak_free = "global"
-
     @pytest.fixture
     def component(self):
         return GlobalTemporalSplit()

@@ -13,6 +13,7 @@ import numpy as np
 
 from mfx.errors import DataError
 from mfx.interfaces import AnyArray, Catalogue, DoubleArray, FloatArray, IndexArray, PointerArray, Ratings
+from mfx.timestamps import as_datetimes, shown
 
 BLOCK = 1 << 20
 MOST_BARS = 50
@@ -82,7 +83,7 @@ def summary(ratings: Ratings) -> dict[str, Any]:
         }
     if ratings.timestamps is not None:
         ends = (ratings.timestamps.min(), ratings.timestamps.max())
-        facts["first_date"], facts["last_date"] = (str(np.datetime64(int(end), "s"))[:10] for end in ends)
+        facts["first_date"], facts["last_date"] = (shown(end, ratings.time_unit)[:10] for end in ends)
     return facts
 
 
@@ -133,13 +134,13 @@ def months(ratings: Ratings) -> tuple[AnyArray, PointerArray] | None:
     if ratings.timestamps is None or not len(ratings):
         return None
     first, last = (
-        np.datetime64(int(end), "s").astype("datetime64[M]")
+        np.datetime64(int(end), ratings.time_unit).astype("datetime64[M]")
         for end in (ratings.timestamps.min(), ratings.timestamps.max())
     )
     axis = np.arange(first, last + 1)
     counts = np.zeros(axis.size, np.int64)
     for rows in blocks(len(ratings)):
-        month = ratings.timestamps[rows].astype("datetime64[s]").astype("datetime64[M]")
+        month = as_datetimes(ratings.timestamps[rows], ratings.time_unit).astype("datetime64[M]")
         counts += np.bincount((month - first).astype(np.int64), minlength=axis.size)
     return axis, counts
 

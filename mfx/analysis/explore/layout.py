@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import dataclass
 
@@ -88,4 +89,5 @@ def measure(ratings: Ratings) -> Layouts:
 
 
 def _bytes(*arrays: AnyArray) -> int:
-    return sum(array.nbytes for array in arrays)
+    texts = (array for array in arrays if array.dtype.kind == "O")
+    return sum(array.nbytes for array in arrays) + sum(sys.getsizeof(text) for array in texts for text in array)

@@ -18,6 +18,7 @@ from mfx.errors import mask
 from mfx.experiment import Listener, announcing
 from mfx.interfaces import DataInfo, Ratings, RunInfo, Split
 from mfx.results import EXPLORATION, FIGURES, METRICS_FILE, new_directory, write_config, write_json
+from mfx.split.checks import divide
 from mfx.tracking import environment
 from mfx.tracking.background import BackgroundRun, opened
 from mfx.tracking.stages import StageClock
@@ -85,7 +86,7 @@ def execute(made: ExplorePlan, directory: Path, listener: Listener | None = None
             facts = counts.summary(ratings)
             _describe(made, ratings, tracked)
         with clock.stage("split"):
-            rule, parts = _parts(made.splitter.split(ratings), tracked)
+            rule, parts = _parts(divide(made.splitter, ratings), tracked)
         with clock.stage("count"):
             context = Context(ratings, made.settings, _about(ratings, facts), facts)
             shown = _chapters(context, made.config["split"]["name"], rule, parts)

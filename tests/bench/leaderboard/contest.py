@@ -20,6 +20,7 @@ from mfx import compose, experiment, registry
 from mfx.errors import MFXError
 from mfx.metrics.evaluation import evaluate
 from mfx.settings import settings_of
+from mfx.split.checks import divide
 from mfx.sweep import space as search
 
 
@@ -132,7 +133,7 @@ def compete(choices: list[str], settings: Mapping[str, Any], tuned: bool, minute
 
     plan = compose.build(compose.compose([*choices, "tracking=console"]))
     ratings = plan.dataset.load()
-    split = plan.splitter.split(ratings)
+    split = divide(plan.splitter, ratings)
     given = plan.config["model"]
     known = settings_of(registry.get("model", given["name"]).component)
     fixed = {key: given[key] for key, info in known.items() if given[key] != info.default} | dict(settings)

@@ -63,6 +63,8 @@ class Latest(mfx.Component):
         Seed of the lots.
     """
 
+    leak_free: ClassVar[Literal["global"]] = "global"
+
     share: float = mfx.setting(0.6, gt=0.0, lt=1.0)
     seed: int = mfx.setting(1, ge=0)
 
