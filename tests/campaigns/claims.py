@@ -182,10 +182,10 @@ def lines(found: dict[str, Any]) -> list[str]:
         "## Claims",
         "",
         f"`python tests/campaigns/claims.py`: {one['comparisons']:,} simulated comparisons of equal models of each "
-        f"shape, tested as `mfx compare` does, seed {one['seed']}. A test of exactly the level .05 makes "
-        f"more than {allowed(one['comparisons'])} claims in one of 100 such simulations; most here: {worst}. Power "
-        "is the share of claims where one model is better by .05, five times the standard deviation of what all users share "
-        "of a fit where nothing else is said; on slices the mean share of the 24 that are found. " + when(one) + ".",
+        f"shape, tested as `mfx compare` does, seed {one['seed']}. A test of exactly the level .05 makes more than "
+        f"{allowed(one['comparisons'])} claims in one of 100 such simulations; most here: {worst}. Power is the share "
+        "of claims where one model is better by .05, five times the standard deviation of what all users share of a "
+        "fit where nothing else is said; on slices the mean share of the 24 that are found. " + when(one) + ".",
         "",
         "| shape | claims on all of test | with a claim on any of 24 slices | power on all of test | on slices |",
         "|---|---:|---:|---:|---:|",
