@@ -11,6 +11,7 @@ from mfx.analysis.compare import compare
 from mfx.analysis.finished_run import FinishedRun, RunError
 from mfx.analysis.paired import differences
 from mfx.analysis.same_split import label
+from mfx.analysis.slices import half_of_the_ratings
 from mfx.cli.main import main
 
 QUIET = ("tracking=console", "figures=false", "metrics=[rmse,ndcg@10]")
@@ -90,6 +91,13 @@ def test_of_rankings_higher_is_better(runs):
     assert found.difference.value > 0
     found = the_test(compare([runs["bpr"], runs["als"]]), "ndcg@10")
     assert (found.better, found.verdict) == (False, "worse")
+
+
+def test_slices_are_cut_by_what_was_known_before_test(runs):
+    outcome, split = compare([runs["bias"], runs["als"]], metrics=["rmse"]), runs["bias"].split
+    by = {part: half_of_the_ratings(getattr(split, part).item_counts) for part in ("train_and_valid", "test")}
+    ratings = {part: int(head[split.test.items].sum()) for part, head in by.items()}
+    assert outcome.slices["head items"]["ratings"] == ratings["train_and_valid"] != ratings["test"]
 
 
 def test_a_model_with_one_fit_is_named(runs):
