@@ -153,7 +153,7 @@ class Catalogue:
 
     @functools.cached_property
     def user_hashes(self) -> NDArray[np.uint64]:
-        """Hash of each user's raw id, shape (users,): the same whoever else is in the catalogue, see `mfx.id_hashes`."""
+        """Hash of each user's raw id, shape (users,): the same whoever else is there, see `mfx.id_hashes`."""
         return id_hashes(self.user_ids)
 
     @functools.cached_property

@@ -86,14 +86,16 @@ def test_test_is_scored_once(run, monkeypatch):
     seen = []
 
     def spy(model, seen_, held_out, *rest):
-        seen.append(held_out)
+        seen.append((model, held_out))
         return real(model, seen_, held_out, *rest)
 
     real = evaluation.evaluate
     monkeypatch.setattr(evaluation, "evaluate", spy)
     result = run()
-    assert sum(part is result.split.test for part in seen) == 1
-    assert seen[-1] is result.split.test
+    first = next(place for place, (_, part) in enumerate(seen) if part is result.split.test)
+    assert [type(model).__name__ for model, _ in seen[first:]] == ["ToyModel", "Popularity"]
+    assert all(part is result.split.test for _, part in seen[first:])
+    assert seen[first][0] is result.model
 
 
 def test_the_folder_holds_what_was_logged(run, toy):

@@ -28,9 +28,9 @@ def assemble(raw: RawRatings, origin: Origin) -> Ratings:
     DataError
         If pairs repeat and the source refuses them, or the facts contradict themselves.
     """
-    user_ids, user_index = index_ids(raw.users, ids_of_facts(origin.users, raw.users.labels is None, "user"))
+    user_ids, user_index = index_ids(raw.users, ids_of_facts(origin.users, raw.users.raw(0), "user"))
     raw.users = IdColumn(_NOTHING)
-    item_ids, item_index = index_ids(raw.items, ids_of_facts(origin.items, raw.items.labels is None, "item"))
+    item_ids, item_index = index_ids(raw.items, ids_of_facts(origin.items, raw.items.raw(0), "item"))
     raw.items = IdColumn(_NOTHING)
     rows = Rows(user_index, item_index, raw.values, raw.timestamps)
     del user_index, item_index
@@ -38,12 +38,16 @@ def assemble(raw: RawRatings, origin: Origin) -> Ratings:
     repeats = Repeats()
     put_in_order(rows, range(user_ids.size), item_ids.size, raw.line, origin.duplicates, repeats)
     repeats.settle(origin, raw.unit, rows.timestamps is not None, (user_ids, item_ids))
+    rated = (
+        np.bincount(rows.users, minlength=user_ids.size) > 0,
+        np.bincount(rows.items, minlength=item_ids.size) > 0,
+    )
     return Ratings(
         users=rows.users,
         items=rows.items,
         values=rows.values,
         timestamps=rows.timestamps,
-        catalogue=catalogue_of(user_ids, item_ids, origin),
+        catalogue=catalogue_of(user_ids, item_ids, rated, origin),
         scale=origin.scale or RatingScale(float(rows.values.min()), float(rows.values.max())),
         name=origin.name,
         time_unit=raw.time_unit,

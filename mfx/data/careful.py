@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from array import array
+from dataclasses import replace
 
 import numpy as np
 
 from mfx.columns import Rounding
 from mfx.data.fields import BadField, parse_id, parse_rating, parse_time
-from mfx.data.layout import Layout, Opener, id_kind, rows_of
+from mfx.data.layout import Layout, id_kind, rows_of
 from mfx.data.pieces import Sink
 from mfx.data.raw import IdColumn, RawRatings, Rejected, joined_times
 from mfx.errors import DataError
+from mfx.quoting import Opener
 
 _PIECE = 1 << 17
 """Rows of a piece."""
@@ -22,14 +24,12 @@ def read_carefully(
 ) -> Rejected:
     """Read line by line, count what cannot be used, and settle it; as `mfx.data.delimited.read_ratings`."""
     at = [names.index(column) for column in layout.wanted]
-    integers = [
-        _all_kind(opener, layout, place, setting)
-        for place, setting in ((at[0], layout.user_ids), (at[1], layout.item_ids))
-    ]
+    layout = with_kinds_of_ids(opener, layout, names)
+    integers = [kind == "integer" for kind in (layout.user_ids, layout.item_ids)]
     rounding, rejected, rows, usable = Rounding(), Rejected(), 0, 0
     piece = _Piece(layout, integers, rounding)
     with opener() as stream:
-        lines_of_data = rows_of(stream, layout)
+        lines_of_data = rows_of(stream, layout.separator, layout.quotes)
         if not layout.columns:
             next(lines_of_data)
         for number, row in lines_of_data:
@@ -58,16 +58,21 @@ def read_carefully(
     return rejected
 
 
-def _all_kind(opener: Opener, layout: Layout, place: int, setting: str) -> bool:
-    """Whether a column of ids is one of integers."""
-    if setting != "auto":
-        return setting == "integer"
-    with opener() as stream:
-        rows = rows_of(stream, layout)
-        if not layout.columns:
-            next(rows)
-        present = (row[place] for _, row in rows if len(row) > place and row[place].strip())
-        return all(id_kind("auto", field) == "integer" for field in present)
+def with_kinds_of_ids(opener: Opener, layout: Layout, names: list[str]) -> Layout:
+    """Return the layout with "integer" or "text" for each column of ids that is "auto", after a look at all rows."""
+
+    def kind(setting: str, column: str) -> str:
+        if setting != "auto":
+            return setting
+        with opener() as stream:
+            rows = rows_of(stream, layout.separator, layout.quotes)
+            if not layout.columns:
+                next(rows)
+            place = names.index(column)
+            present = (row[place] for _, row in rows if len(row) > place and row[place].strip())
+            return "integer" if all(id_kind("auto", raw) == "integer" for raw in present) else "text"
+
+    return replace(layout, user_ids=kind(layout.user_ids, layout.user), item_ids=kind(layout.item_ids, layout.item))
 
 
 class _Piece:

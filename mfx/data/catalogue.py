@@ -10,20 +10,36 @@ import numpy as np
 from mfx.columns import positions
 from mfx.data.ids import convert_ids
 from mfx.data.raw import Facts, Origin, Tags, log
-from mfx.interfaces import AnyArray, Catalogue, Features, IndexArray
+from mfx.errors import DataError
+from mfx.interfaces import AnyArray, BoolArray, Catalogue, Features, IndexArray
+from mfx.raw_ids import IdsOfFile, check_matched
 
 _YEAR = re.compile(r"\((\d{4})\)\s*$")
 
 
-def catalogue_of(user_ids: AnyArray, item_ids: AnyArray, origin: Origin) -> Catalogue:
-    """Bring what a source says of users and items into the order of their ids.
+def catalogue_of(
+    user_ids: AnyArray, item_ids: AnyArray, rated: tuple[BoolArray, BoolArray], origin: Origin
+) -> Catalogue:
+    """Bring what a source says of users and items into the order of their ids; log how many ids match.
+
+    Parameters
+    ----------
+    user_ids, item_ids : array of int64 or str
+        Raw ids of ratings and of what is said, strictly increasing.
+    rated : tuple of bool array
+        Which users and which items have ratings.
+    origin : Origin
+        What is said.
 
     Raises
     ------
     DataError
-        If an id of tags is no integer although those of the ratings are.
+        If no user or item that is described has ratings, no tag is of an item, or an id of tags is no integer although
+        those of the ratings are.
     """
     users, items, tags = origin.users, origin.items, origin.tags
+    _check_described(users, user_ids, rated[0], "user", origin.where)
+    _check_described(items, item_ids, rated[1], "item", origin.where)
     titles = None
     if items is not None and items.titles is not None:
         place = _places(items, item_ids)
@@ -37,8 +53,30 @@ def catalogue_of(user_ids: AnyArray, item_ids: AnyArray, origin: Origin) -> Cata
     return Catalogue(user_ids, item_ids, titles, item_features, _features(users, user_ids))
 
 
+def _check_described(facts: Facts | None, known: AnyArray, rated: BoolArray, what: str, where: str) -> None:
+    """Log how many of the ids that facts are about have ratings; refuse facts about none."""
+    if facts is None:
+        return
+    described = np.zeros(known.size, np.bool_)
+    described[_places(facts, known)] = True
+    check_matched(
+        int(np.count_nonzero(described & rated)),
+        IdsOfFile(facts.where, int(np.count_nonzero(described)), _first(known, described & ~rated, described)),
+        IdsOfFile(where, int(np.count_nonzero(rated)), _first(known, rated & ~described, rated)),
+        what,
+        DataError,
+    )
+
+
+def _first(ids: AnyArray, *masks: BoolArray) -> object:
+    """Return the first id in the first mask that has any."""
+    return next((ids[int(np.argmax(mask))] for mask in masks if mask.any()), None)
+
+
 def _places(facts: Facts, known: AnyArray) -> IndexArray:
-    return positions(known, convert_ids(facts.ids, known.dtype.kind in "iu", facts.where))
+    if not facts.ids:
+        return np.empty(0, np.int32)
+    return positions(known, convert_ids(facts.ids, known[0], facts.where))
 
 
 def _features(facts: Facts | None, known: AnyArray) -> dict[str, Features]:
@@ -73,9 +111,17 @@ def tag_counts(tags: Tags, item_ids: AnyArray) -> Features:
     """
     codes: dict[str, int] = {}
     code = np.array([codes.setdefault(tag.strip().casefold(), len(codes)) for tag in tags.tags], dtype=np.int64)
-    ids = convert_ids(tags.item_ids, item_ids.dtype.kind in "iu", tags.where)
+    ids = convert_ids(tags.item_ids, item_ids[0], tags.where)
     place = positions(item_ids, ids).astype(np.int64)
     blank, unknown = code == codes.get("", -1), place < 0
+    tagged = np.unique(place[~unknown])
+    check_matched(
+        tagged.size,
+        IdsOfFile(tags.where, tagged.size + len(set(ids[unknown].tolist())), _first(ids, unknown, ~unknown)),
+        IdsOfFile("the catalogue", item_ids.size, item_ids[0]),
+        "item",
+        DataError,
+    )
     if blank.any() or unknown.any():
         log.warning(
             "%s: left out %d blank tags and %d tags of items that are not in the catalogue.",

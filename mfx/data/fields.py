@@ -17,7 +17,7 @@ class BadField(ValueError):
 
 
 def parse_id(field: str, integer: bool, what: str = "id") -> int | str:
-    """Return a raw id.
+    """Return a raw id, without the blanks around it; an integer may be followed by ``.0``.
 
     Raises
     ------
@@ -27,7 +27,7 @@ def parse_id(field: str, integer: bool, what: str = "id") -> int | str:
     field = field.strip()
     if not field:
         raise BadField(f"missing {what}")
-    return _integer(field, f"{what} is no integer") if integer else field
+    return _integer(field.removesuffix(".0"), f"{what} is no integer") if integer else field
 
 
 def parse_rating(field: str, scale: RatingScale | None) -> float:

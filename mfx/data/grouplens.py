@@ -24,7 +24,8 @@ class GroupLens(FileDataset):
     Reads the layouts of all years: ``u.data``/``u.item``/``u.user`` (100K), ``::`` files (1M, 10M) and CSV (20M,
     25M, 32M, latest). Titles, genres and tags describe the items; age, gender and occupation the users, where the
     data set tells them. Movies without a rating belong to the catalogue. Timestamps are seconds since 1970 UTC.
-    "(no genres listed)" and "unknown" are no genres. Tags count whatever their case.
+    "(no genres listed)" is no genre, nor is "unknown" in 100K. Tags count whatever their case. Double quotes surround
+    fields in CSV, and are text in the other layouts.
 
     Raises
     ------

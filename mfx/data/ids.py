@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,8 @@ from mfx.columns import distinct, positions
 from mfx.data.pieces import Labels, narrowed
 from mfx.data.raw import Facts, IdColumn
 from mfx.errors import DataError
-from mfx.interfaces import AnyArray, IndexArray
+from mfx.interfaces import AnyArray, BoolArray, IndexArray, PointerArray
+from mfx.raw_ids import ANY_WHOLE, INT64, WHOLE, is_whole
 
 _SPARSE = 8  # slots of a lookup table that one id may cost
 _FEW = 1 << 20
@@ -53,6 +55,36 @@ def index_ids(column: IdColumn, more: AnyArray) -> tuple[AnyArray, IndexArray]:
     return known, positions(known, found)[codes]
 
 
+def integers_spelled(labels: Any, *, plainly: bool) -> tuple[PointerArray, BoolArray]:
+    """Read text ids as integers; `mfx.raw_ids.is_whole` and `mfx.data.fields.parse_id` for a whole column.
+
+    Parameters
+    ----------
+    labels : pyarrow.Array of str
+        Ids as written.
+    plainly : bool
+        Whether only spellings count of which no two mean one integer; otherwise also leading zeros and plus signs.
+
+    Returns
+    -------
+    numbers : int64 array
+        The integers; 0 where there is none.
+    spelled : bool array
+        Whether there is one, of 64 bits.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    text = pc.utf8_trim_whitespace(labels)
+    spelled = pc.match_substring_regex(text, f"^({WHOLE if plainly else ANY_WHOLE})$")
+    digits = pc.utf8_ltrim(pc.replace_substring_regex(pc.if_else(spelled, text, "0"), r"\.0$", ""), "+")
+    try:
+        return np.asarray(digits.cast(pa.int64())), np.asarray(spelled)
+    except pa.ArrowInvalid:  # more than 64 bits
+        fits = pa.array([int(number) in INT64 for number in digits.to_pylist()], pa.bool_())
+        return np.asarray(pc.if_else(fits, digits, "0").cast(pa.int64())), np.asarray(pc.and_(spelled, fits))
+
+
 class DistinctIds:
     """The distinct ids of a column that arrives in pieces."""
 
@@ -65,6 +97,14 @@ class DistinctIds:
     def integer(self) -> bool:
         """Whether the ids are integers."""
         return self._labels is None
+
+    @property
+    def example(self) -> int | str:
+        """One of the ids."""
+        if self._labels is not None:
+            return self._labels.labels[0]
+        self._merge()
+        return int(self._known[0])
 
     def add(self, column: IdColumn) -> AnyArray:
         """Take note of the ids of a piece; return the integers that `Index` will translate."""
@@ -88,19 +128,27 @@ class DistinctIds:
         if self._labels is not None:
             labels = np.array(self._labels.labels, dtype=object)
             known = distinct(np.concatenate([labels, more]))
-            return Index(known, positions(known, labels), 0)
+            index = positions(known, labels)
+            return Index(known, _marked(known, index), index, 0)
         self._merge()
         known = distinct(np.concatenate([self._known, more]))
+        rated = _marked(known, positions(known, self._known))
         lowest, highest = int(known[0]), int(known[-1])
         if highest - lowest >= max(_SPARSE * known.size, _FEW):
-            return Index(known, None, 0)
+            return Index(known, rated, None, 0)
         table = np.full(highest - lowest + 1, -1, np.int32)
         table[known - lowest] = np.arange(known.size, dtype=np.int32)
-        return Index(known, table, lowest)
+        return Index(known, rated, table, lowest)
 
     def _merge(self) -> None:
         self._known = np.unique(np.concatenate([self._known, *self._new]))
         self._new = []
+
+
+def _marked(known: AnyArray, index: AnyArray) -> BoolArray:
+    marks = np.zeros(known.size, np.bool_)
+    marks[index] = True
+    return marks
 
 
 class Index:
@@ -110,14 +158,16 @@ class Index:
     ----------
     known : array of int64 or str
         Distinct ids, strictly increasing.
+    rated : bool array, shape of known
+        Which of them rows have.
     table : int32 array or None
         Index of each integer from `lowest`; None to search for it.
     lowest : int
         Integer of the first entry of the table.
     """
 
-    def __init__(self, known: AnyArray, table: IndexArray | None, lowest: int) -> None:
-        self.known = known
+    def __init__(self, known: AnyArray, rated: BoolArray, table: IndexArray | None, lowest: int) -> None:
+        self.known, self.rated = known, rated
         self._table, self._lowest = table, lowest
 
     def of(self, codes: AnyArray) -> IndexArray:
@@ -127,8 +177,8 @@ class Index:
         return self._table[codes.astype(np.int64, copy=False) - self._lowest]
 
 
-def ids_of_facts(facts: Facts | None, integer: bool, what: str) -> AnyArray:
-    """Return the ids that facts are about, as integers or text.
+def ids_of_facts(facts: Facts | None, example: int | str, what: str) -> AnyArray:
+    """Return the ids that facts are about, as integers or text: the kind of `example`, an id of the ratings.
 
     Raises
     ------
@@ -136,8 +186,8 @@ def ids_of_facts(facts: Facts | None, integer: bool, what: str) -> AnyArray:
         If one is described twice, or is no integer although those of the ratings are.
     """
     if facts is None:
-        return np.empty(0, np.int64 if integer else object)
-    ids = convert_ids(facts.ids, integer, facts.where)
+        return np.empty(0, np.int64 if isinstance(example, int) else object)
+    ids = convert_ids(facts.ids, example, facts.where)
     counts = Counter(ids.tolist())
     if len(counts) < ids.size:
         repeated = min(raw for raw, count in counts.items() if count > 1)
@@ -148,21 +198,25 @@ def ids_of_facts(facts: Facts | None, integer: bool, what: str) -> AnyArray:
     return ids
 
 
-def convert_ids(ids: Sequence[str] | AnyArray, integer: bool, where: str) -> AnyArray:
-    """Turn ids as written into int64 or text, as in the file of ratings.
+def convert_ids(ids: Sequence[str] | AnyArray, example: object, where: str) -> AnyArray:
+    """Turn ids as written into int64 or text, whichever kind `example`, an id of the ratings, has.
 
     Raises
     ------
     DataError
         If one is no integer although those of the ratings are.
     """
-    if not integer:
+    if not isinstance(example, int | np.integer):
         return np.array([str(raw).strip() for raw in ids], dtype=object)
-    try:
-        # Without the dtype, no ids would be floating point, and those beyond 64 bits objects or floating point.
-        return np.array(ids if isinstance(ids, np.ndarray) else [int(raw) for raw in ids], dtype=np.int64)
-    except (ValueError, OverflowError) as error:
+    if isinstance(ids, np.ndarray) and ids.dtype.kind in "iu":
+        return ids.astype(np.int64)
+    texts = [str(raw).strip() for raw in ids]
+    unlike = next((text for text in texts if not is_whole(text)), None)
+    if unlike is not None:
         raise DataError(
-            f"{where}: an id is no integer, but the ids of the ratings are ({error}).",
+            f"{where}: an id is no integer, but the ids of the ratings are: "
+            f"ids look like {unlike!r} there and {int(example)} in the ratings.",
             "Give both files the same ids, or read them as text (dataset.item_ids=text).",
-        ) from error
+        )
+    # Without the dtype, no ids would be floating point.
+    return np.array([int(text.removesuffix(".0")) for text in texts], dtype=np.int64)

@@ -5,15 +5,14 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO
 
-from mfx.data.fields import BadField, parse_id
 from mfx.errors import DataError, did_you_mean
 from mfx.interfaces import RatingScale
-
-Opener = Callable[[], contextlib.AbstractContextManager[IO[bytes]]]
+from mfx.quoting import NO_QUOTES, Quotes
+from mfx.raw_ids import is_whole
 
 
 @dataclass(frozen=True)
@@ -28,12 +27,16 @@ class Layout:
         Names of all columns, in order, when the file has no header; empty when its first line names them.
     separator : str
         One character, or "::".
-    quoting : bool
-        Whether fields may stand in double quotes.
+    quoting : {"auto", "csv", "none"}
+        Whether fields may stand in double quotes, as in `mfx.quoting.read_with_quotes`.
+    quoting_setting : str
+        Name of the setting that `quoting` comes from, for messages; "" if it cannot be set.
+    quotes : Quotes
+        What quotes mean in this file, once that is known.
     unit : {"s", "ms", "us", "ns", "iso"}
         What timestamps count since 1970-01-01 UTC, or ISO 8601 text (UTC unless it says otherwise).
     user_ids, item_ids : {"auto", "integer", "text"}
-        What ids are; auto means integers if all of them are.
+        What ids are; auto means integers if all are spelled so (`mfx.raw_ids.is_whole`).
     scale : RatingScale or None
         What a rating may be; None for any finite number.
     """
@@ -44,7 +47,9 @@ class Layout:
     timestamp: str | None = "timestamp"
     columns: tuple[str, ...] = ("user", "item", "rating", "timestamp")
     separator: str = ","
-    quoting: bool = True
+    quoting: str = "csv"
+    quoting_setting: str = ""
+    quotes: Quotes = NO_QUOTES
     unit: str = "s"
     user_ids: str = "integer"
     item_ids: str = "integer"
@@ -81,30 +86,28 @@ def readable(where: str) -> Iterator[None]:
         raise DataError(f"{where} is not delimited text ({error}).", "Check the file and its separator.") from error
 
 
-def rows_of(stream: IO[bytes], layout: Layout) -> Iterator[tuple[int, list[str]]]:
-    """Yield the line number and the fields of every line that is not blank."""
+def rows_of(stream: IO[bytes], separator: str, quotes: Quotes) -> Iterator[tuple[int, list[str]]]:
+    """Yield the fields of every record that is not a blank line, and the number of the line where it starts."""
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
-    if layout.separator == "::":
+    if separator == "::":
         for number, line in enumerate(text, 1):
             if line.strip():
                 yield number, line.rstrip("\r\n").split("::")
     else:
-        if layout.quoting:
-            reader = csv.reader(text, delimiter=layout.separator)
+        if quotes.around_fields:
+            reader = csv.reader(text, delimiter=separator, strict=True)
         else:
-            reader = csv.reader(text, delimiter=layout.separator, quoting=csv.QUOTE_NONE)
+            reader = csv.reader(text, delimiter=separator, quoting=csv.QUOTE_NONE)
+        number = 1
         for row in reader:
             if row:
-                yield reader.line_num, row
+                yield number, row
+            number = reader.line_num + 1
     text.detach()
 
 
 def id_kind(setting: str, sample: str) -> str:
-    """Return "integer" or "text": the setting, or what a sample is if that is "auto"."""
+    """Return "integer" or "text": the setting, or how a sample is spelled if that is "auto"."""
     if setting != "auto":
         return setting
-    try:
-        parse_id(sample, integer=True)
-    except BadField:
-        return "text"
-    return "integer"
+    return "integer" if is_whole(sample.strip()) else "text"

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from mfx.data.layout import Layout
+from mfx.data.items_table import genres_in
+from mfx.data.layout import Layout, readable, rows_of
 from mfx.data.raw import Facts, Tags
 from mfx.data.sources import Source
 from mfx.errors import DataError
 from mfx.interfaces import RatingScale
+from mfx.quoting import Opener, Quotes, read_with_quotes
 
-NO_GENRES = frozenset({"", "(no genres listed)", "unknown"})
-"""What MovieLens writes where a movie has no genre."""
+_UNKNOWN = "unknown"
+"""The genre that MovieLens 100K gives to movies of unknown genre; elsewhere the word is a genre like any other."""
 
 _AGES = {"1": "under 18", "18": "18-24", "25": "25-34", "35": "35-44", "45": "45-49", "50": "50-55", "56": "56+"}
 _OCCUPATIONS = (
@@ -72,7 +73,7 @@ def layout_of(files: Source, scale: RatingScale | None) -> MovieLensLayout:
 
 def genres_of(field: str) -> list[str]:
     """Split "Action|Comedy" into its genres."""
-    return [genre for genre in (part.strip() for part in field.split("|")) if genre not in NO_GENRES]
+    return genres_in(field.split("|"), "|") or []
 
 
 def _lines(files: Source, member: str, separator: str, fields: int) -> Iterator[list[str]]:
@@ -92,28 +93,27 @@ def _lines(files: Source, member: str, separator: str, fields: int) -> Iterator[
 def _csv(files: Source, member: str, names: tuple[str, ...]) -> list[list[str]]:
     """Return the named columns of a CSV file."""
     where = files.where(member)
-    with files.open(member) as stream:
-        reader = csv.reader(io.TextIOWrapper(stream, encoding="utf-8-sig", newline=""))
-        try:
-            header = next(reader, [])
+
+    def read(opener: Opener, quotes: Quotes) -> list[list[str]]:
+        with opener() as stream, readable(where):
+            rows = rows_of(stream, ",", quotes)
+            _, header = next(rows, (0, []))
             missing = [name for name in names if name not in header]
             if missing:
                 raise DataError(f"{where} has no column '{missing[0]}'.", "Fetch the data set again.")
             at = [header.index(name) for name in names]
             columns: list[list[str]] = [[] for _ in names]
-            for row in reader:
-                if not row:
-                    continue
+            for number, row in rows:
                 if len(row) != len(header):
                     raise DataError(
-                        f"{where}: line {reader.line_num} has {len(row)} fields instead of {len(header)}.",
+                        f"{where}: line {number} has {len(row)} fields instead of {len(header)}.",
                         "Fetch the data set again.",
                     )
                 for column, place in zip(columns, at, strict=True):
                     column.append(row[place])
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise DataError(f"{where} is no CSV in UTF-8 ({error}).", "Fetch the data set again.") from error
-    return columns
+            return columns
+
+    return read_with_quotes(lambda: files.open(member), read, quoting="csv", separator=",", where=where, setting="")
 
 
 def _member(files: Source, name: str) -> str:
@@ -132,11 +132,7 @@ def _items_100k(files: Source) -> Facts:
     genres = [order[number] for number in sorted(order)] or list(_OLD_GENRES)
     rows = list(_lines(files, member, "|", 5 + len(genres)))
     carried = [
-        [
-            genre
-            for genre, flag in zip(genres, row[-len(genres) :], strict=True)
-            if flag == "1" and genre not in NO_GENRES
-        ]
+        [genre for genre, flag in zip(genres, row[-len(genres) :], strict=True) if flag == "1" and genre != _UNKNOWN]
         for row in rows
     ]
     return Facts(files.where(member), [row[0] for row in rows], [row[1] for row in rows], {"genres": carried})
@@ -217,7 +213,7 @@ def _nothing(files: Source) -> None:
 
 
 _LAYOUTS = (
-    ("u.data", "u.item", Layout(separator="\t", quoting=False), (_items_100k, _users_100k, _nothing)),
+    ("u.data", "u.item", Layout(separator="\t", quoting="none"), (_items_100k, _users_100k, _nothing)),
     ("ratings.dat", "movies.dat", Layout(separator="::"), (_items_dat, _users_dat, _tags_dat)),
     (
         "ratings.csv",

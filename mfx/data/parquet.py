@@ -10,6 +10,7 @@ import numpy as np
 
 from mfx.columns import Rounding
 from mfx.data.fields import off_scale
+from mfx.data.ids import integers_spelled
 from mfx.data.pieces import Sink
 from mfx.data.raw import IdColumn, RawRatings, Rejected, joined_times
 from mfx.errors import DataError
@@ -34,7 +35,7 @@ def read_parquet(path: Path, layout: Layout, on_bad_rows: str, sink: Sink) -> Re
     """Read a Parquet file of ratings, piece by piece.
 
     Rows are counted from 1. Missing values are null; ids stored as floating point (as pandas does beside missing
-    ones) count as integers if they are whole.
+    ones) count as integers if they are whole, and have no decimals when they are read as text.
 
     Raises
     ------
@@ -158,6 +159,8 @@ def _ids(column: Any, setting: str, what: str, problems: list[tuple[str, BoolArr
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
     missing = _missing(column)
     problems.append((f"missing {what}", missing))
     if pa.types.is_floating(column.type):
@@ -171,14 +174,18 @@ def _ids(column: Any, setting: str, what: str, problems: list[tuple[str, BoolArr
             problems.append((f"{what} is beyond 64 bits with a sign", numbers > _LARGEST))
         return numbers.astype(np.int64, copy=False)
     text = pc.utf8_trim_whitespace(column.cast(pa.string()).fill_null(""))
-    empty = np.asarray(pc.equal(text, "")) & ~missing
-    problems.append((f"missing {what}", empty))
-    integer = np.asarray(pc.match_substring_regex(text, r"^[+-]?[0-9]{1,18}$")) | missing | empty
-    if setting == "integer" or (setting == "auto" and integer.all()):
-        problems.append((f"{what} is no integer", ~integer))
-        clean = pc.if_else(pa.array(integer & ~missing & ~empty), text, "0")
-        return np.asarray(pc.utf8_ltrim(clean, "+").cast(pa.int64()))
-    return text
+    absent = np.asarray(pc.equal(text, ""))
+    problems.append((f"missing {what}", absent & ~missing))
+    if setting == "text":
+        return text
+    encoded = text.combine_chunks().dictionary_encode()
+    codes = np.asarray(encoded.indices)
+    numbers, spelled = integers_spelled(encoded.dictionary, plainly=setting == "auto")
+    other = ~spelled[codes] & ~absent
+    if setting == "auto" and other.any():
+        return text
+    problems.append((f"{what} is no integer", other))
+    return numbers[codes]
 
 
 def _column(ids: Any, good: PointerArray) -> IdColumn:

@@ -187,7 +187,7 @@ class Facts:
     where : str
         The file, for messages.
     ids : list of str
-        Raw ids as written.
+        Raw ids as written; beside integer ids of ratings, 10.0 is 10, and any other spelling is refused.
     titles : list of str or None
         One for each id.
     features : mapping of str to list of list of str

@@ -94,8 +94,8 @@ def _from_pieces(dataset: InPieces, writer: PartsWriter, n_parts: int, on_step: 
     origin = dataset.read_into(spill, {})
     if not spill.n_ratings:
         raise DataError(f"{origin.where} holds no ratings.", "Check that it is the source you meant.")
-    users = spill.users.index(ids_of_facts(origin.users, spill.users.integer, "user"))
-    items = spill.items.index(ids_of_facts(origin.items, spill.items.integer, "item"))
+    users = spill.users.index(ids_of_facts(origin.users, spill.users.example, "user"))
+    items = spill.items.index(ids_of_facts(origin.items, spill.items.example, "item"))
     bounds = part_bounds(_indptr(spill.counts(users)), n_parts)
     divided = _divide(spill, (users, items), bounds, origin.where, on_step)
     ids = users.known, items.known
@@ -112,7 +112,7 @@ def _from_pieces(dataset: InPieces, writer: PartsWriter, n_parts: int, on_step: 
         items=np.empty(0, np.int32),
         values=np.empty(0, np.float32),
         timestamps=np.empty(0, np.int64) if spill.timed else None,
-        catalogue=catalogue_of(*ids, origin),
+        catalogue=catalogue_of(*ids, (users.rated, items.rated), origin),
         scale=origin.scale or RatingScale(written.low, written.high),
         name=origin.name,
         time_unit=spill.time_unit,

@@ -15,10 +15,12 @@ from mfx.data.pieces import Sink
 from mfx.data.raw import Origin
 from mfx.data.sources import file_stamp
 from mfx.errors import DataError, SettingError
+from mfx.quoting import QUOTING
 from mfx.registry import register
 from mfx.settings import setting
 
 _PARQUET = (".parquet", ".pq")
+_NO_SEPARATORS = ('"', "\n", "\r")
 
 
 @register("dataset", "table")
@@ -56,8 +58,12 @@ class Table(FileDataset):
     """
     separator: str = setting(",")
     """One character between fields, or "::"; "tab" stands for a tabulator."""
+    quoting: str = setting("auto", choices=QUOTING)
+    """What double quotes in text files are. csv: they surround fields, and quotes inside are doubled; none: text like
+    any other; auto: whichever of the two fits the file, which is refused if both do and differ."""
     user_ids: str = setting("auto", choices=("auto", "integer", "text"))
-    """What user ids are; auto means integers if all of them are. Text keeps leading zeros."""
+    """What user ids are; auto means integers if all are spelled as such, also with .0, but not with leading zeros or a
+    plus. Text keeps every spelling."""
     item_ids: str = setting("auto", choices=("auto", "integer", "text"))
     """What item ids are, as for user_ids."""
     items_path: str | None = setting(None)
@@ -67,7 +73,7 @@ class Table(FileDataset):
     title_column: str | None = setting("title")
     """Column of titles in the file of items; null if there are none."""
     genres_column: str | None = setting("genres")
-    """Column of genres in the file of items; null if there are none."""
+    """Column of genres in the file of items, in Parquet also lists; null if there are none."""
     genres_separator: str = setting("|")
     """What separates the genres of an item."""
     rating_min: float | None = setting(None)
@@ -84,6 +90,10 @@ class Table(FileDataset):
         self._scale = scale_of(type(self).__name__, self.rating_min, self.rating_max)
         if self._separator != "::" and len(self._separator.encode()) != 1:
             raise SettingError(f"Table.separator={self.separator!r} must be one character, 'tab' or '::'.")
+        if self._separator in _NO_SEPARATORS:
+            raise SettingError(f"Table.separator={self.separator!r} must be neither a quote nor a line end.")
+        if self._separator == "::" and self.quoting == "csv":
+            raise SettingError("Table.quoting=csv needs a separator of one character; with '::' quotes are text.")
         if not self.genres_separator:
             raise SettingError("Table.genres_separator must not be empty.")
         columns = [self.user_column, self.item_column, self.rating_column, self.timestamp_column]
@@ -116,7 +126,7 @@ class Table(FileDataset):
     def read_into(self, sink: Sink, dropped: dict[str, int]) -> Origin:
         """Read the file of ratings piece by piece, then the file of items."""
         from mfx.data.delimited import read_ratings
-        from mfx.data.items_table import read_items
+        from mfx.data.items_table import ItemsLayout, read_items
         from mfx.data.layout import Layout
         from mfx.data.parquet import read_parquet
 
@@ -128,6 +138,8 @@ class Table(FileDataset):
             timestamp=self.timestamp_column,
             columns=(),
             separator=self._separator,
+            quoting=self.quoting,
+            quoting_setting="dataset.quoting",
             unit=self.timestamp_unit,
             user_ids=self.user_ids,
             item_ids=self.item_ids,
@@ -143,9 +155,15 @@ class Table(FileDataset):
             items = read_items(
                 self._file(self.items_path, "items_path"),
                 opened,
-                (self.items_id_column, self.title_column, self.genres_column),
-                self._separator,
-                self.genres_separator,
+                ItemsLayout(
+                    self.items_id_column,
+                    self.title_column,
+                    self.genres_column,
+                    self._separator,
+                    self.quoting,
+                    self.genres_separator,
+                    self.item_ids,
+                ),
             )
         return Origin(str(path), self.title, self.duplicates, self._scale, dropped, items=items)
 

@@ -10,6 +10,7 @@ import numpy as np
 from mfx.errors import ModelError
 from mfx.interfaces import AnyArray, BoolArray, FloatArray, IndexArray
 from mfx.models.lists import Seen, best_items, best_of_product
+from mfx.raw_ids import IdsOfFile, check_matched, look_up
 
 if TYPE_CHECKING:
     from mfx.models.factors import FactorModel
@@ -126,10 +127,21 @@ def known_items(model: FactorModel, item_ids: AnyArray, counts: AnyArray, *, dro
     Raises
     ------
     ModelError
-        If such items were rated and `drop` does not say what becomes of that.
+        If such items were rated and `drop` does not say what becomes of that, or the model knows none of the items.
     """
-    index = model.catalogue_.item_index(item_ids)
-    unknown = (index < 0) & (counts > 0)
+    catalogue, rated = model.catalogue_, counts > 0
+    index: IndexArray = look_up(catalogue.item_index, item_ids, catalogue.item_ids.dtype.kind in "iu")
+    unknown = (index < 0) & rated
+    if rated.any():
+        check_matched(
+            int(np.count_nonzero(rated & ~unknown)),
+            IdsOfFile(
+                "the new ratings", int(np.count_nonzero(rated)), item_ids[unknown if unknown.any() else rated][0]
+            ),
+            IdsOfFile(f"this {model.name}", catalogue.n_items, catalogue.item_ids[0]),
+            "item",
+            ModelError,
+        )
     if unknown.any() and not drop:
         raise ModelError(
             f"This {model.name} does not know {np.count_nonzero(unknown):,} of the rated items, the first is "

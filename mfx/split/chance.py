@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mfx.interfaces import Catalogue, PointerArray, Ratings
 from mfx.id_hashes import mix
+from mfx.interfaces import Catalogue, PointerArray, Ratings
 
 _GOLDEN = 0x9E3779B97F4A7C15
 _MASK = 2**64 - 1

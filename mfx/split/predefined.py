@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mfx.columns import distinct, positions
 from mfx.errors import SettingError, SplitError
 from mfx.interfaces import PointerArray, Ratings, Split
+from mfx.quoting import QUOTING
+from mfx.raw_ids import IdsOfFile, check_matched
 from mfx.registry import register
 from mfx.settings import Component, setting
 from mfx.split.chance import rating_hash, smallest
@@ -40,6 +43,10 @@ class PredefinedSplit(Component):
         File that lists the ratings of valid; None to take valid from train by `valid_rule`.
     separator : str
         Between columns: ``tab``, ``comma``, ``semicolon``, ``space``, or the characters themselves, such as ``::``.
+    quoting : {"auto", "csv", "none"}
+        What double quotes are. csv: they surround fields, and quotes inside are doubled; none: text like any other;
+        auto: whichever of the two fits the file, which is refused if both do and differ. With a separator of several
+        characters they are always text.
     columns : list of str
         Meaning of the files' columns from left to right: ``user_id``, ``item_id``, ``rating``, ``timestamp``, or
         ``-`` for a column to leave out.
@@ -69,6 +76,7 @@ class PredefinedSplit(Component):
     test_path: str | None = setting(None)
     valid_path: str | None = setting(None)
     separator: str = setting("tab")
+    quoting: str = setting("auto", choices=QUOTING)
     columns: list[str] = setting(["user_id", "item_id", "rating", "timestamp"])
     header: bool = setting(False)
     timestamp_unit: str = setting("s", choices=("s", "ms", "us", "ns", "iso"))
@@ -88,6 +96,11 @@ class PredefinedSplit(Component):
             )
         if not self.separator:
             raise SettingError("PredefinedSplit.separator is empty.", "Use tab, comma, or the characters themselves.")
+        if self.quoting == "csv" and len(_SEPARATORS.get(self.separator, self.separator)) > 1:
+            raise SettingError(
+                "PredefinedSplit.quoting=csv needs a separator of one character.",
+                "With several, quotes are text: set split.quoting=none.",
+            )
 
     @property
     def leaves_aside(self) -> bool:
@@ -138,6 +151,7 @@ class PredefinedSplit(Component):
         return read_table(
             path,
             separator=_SEPARATORS.get(self.separator, self.separator),
+            quoting=self.quoting,
             columns=self.columns,
             header=self.header,
             unit=self.timestamp_unit,
@@ -148,6 +162,7 @@ class PredefinedSplit(Component):
     def _mark(self, labels: Labels, part: np.int8, table: Table, ratings: Ratings) -> int:
         rows, known = match(table, ratings)
         unknown = int(np.count_nonzero(~known))
+        _check_ids(table, ratings)
         if unknown and self.unknown_rows == "refuse":
             first = int(np.flatnonzero(~known)[0])
             raise SplitError(
@@ -182,6 +197,22 @@ class PredefinedSplit(Component):
         if self.valid_rule == "random":
             return f"{self.valid_fraction} of train at random (seed {self.seed})"
         return f"the last {self.valid_fraction} of each user in train, equal timestamps in order of item id"
+
+
+def _check_ids(table: Table, ratings: Ratings) -> None:
+    """Log how many ids of a table the data set has; refuse a table that has no user or no item of it."""
+    catalogue = ratings.catalogue
+    sides = (("user", table.user_ids, catalogue.user_ids), ("item", table.item_ids, catalogue.item_ids))
+    for what, listed, held in sides:
+        ids = distinct(listed)
+        known = positions(held, ids) >= 0
+        check_matched(
+            int(np.count_nonzero(known)),
+            IdsOfFile(str(table.path), ids.size, ids[int(np.argmin(known))]),
+            IdsOfFile(f"'{ratings.name}'", held.size, held[0]),
+            what,
+            SplitError,
+        )
 
 
 def match(table: Table, ratings: Ratings) -> tuple[PointerArray, NDArray[np.bool_]]:

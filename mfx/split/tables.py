@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from mfx.errors import SettingError, SplitError
+from mfx.errors import DataError, SettingError, SplitError
 from mfx.interfaces import AnyArray, DoubleArray, PointerArray
+from mfx.quoting import Opener, Quotes, read_with_quotes
+from mfx.raw_ids import is_whole
 from mfx.timestamps import of_arrow
 
 if TYPE_CHECKING:
@@ -58,6 +62,7 @@ def read_table(
     path: str,
     *,
     separator: str,
+    quoting: str,
     columns: Sequence[str],
     header: bool,
     unit: str,
@@ -69,9 +74,11 @@ def read_table(
     Parameters
     ----------
     path : str
-        File, plain text in UTF-8; may be compressed (``.gz``) when the separator is one character.
+        File, text in UTF-8; may be compressed (``.gz``).
     separator : str
         Between columns; more than one character (such as ``::``) is allowed.
+    quoting : {"auto", "csv", "none"}
+        As in `mfx.quoting.read_with_quotes`.
     columns : sequence of str
         Meaning of the columns from left to right, `COLUMNS` or `SKIP`; further columns are not allowed.
     header : bool
@@ -79,7 +86,7 @@ def read_table(
     unit : {"s", "ms", "us", "ns", "iso"}
         What timestamps count, or ISO 8601 text.
     user_type, item_type : arrays
-        Arrays of raw ids whose type the file's ids must have.
+        Raw ids of the data set, whose type the file's ids must have; text is turned into integers where it spells them.
 
     Raises
     ------
@@ -93,42 +100,57 @@ def read_table(
     if not file.is_file():
         raise SplitError(f"split 'predefined': there is no file {file}.", "Check split.train_path and split.test_path.")
     names = [f"{column}{place}" if column == SKIP else column for place, column in enumerate(columns)]
-    types = {"rating": pa.float64(), "timestamp": pa.string()}
-    for column, ids in (("user_id", user_type), ("item_id", item_type)):
-        types[column] = pa.int64() if ids.dtype.kind in "iu" else pa.string()
-    source: object = str(file)
-    delimiter = separator
-    if len(separator) > 1:
-        text = file.read_bytes()
-        if b"\x1f" in text:
-            raise SplitError(f"split 'predefined': {file} holds control characters.", "Convert it to a plain table.")
-        source, delimiter = io.BytesIO(text.replace(separator.encode(), b"\x1f")), "\x1f"
+    label = pa.dictionary(pa.int32(), pa.string())
+    types = {"user_id": label, "item_id": label, "rating": pa.float64(), "timestamp": pa.string()}
+
+    def read(opener: Opener, quotes: Quotes) -> pa.Table:
+        with opener() as stream:
+            source, delimiter = stream, separator
+            if len(separator) > 1:
+                text = stream.read()
+                if b"\x1f" in text:
+                    raise SplitError(
+                        f"split 'predefined': {file} holds control characters.", "Convert it to a plain table."
+                    )
+                source, delimiter = io.BytesIO(text.replace(separator.encode(), b"\x1f")), "\x1f"
+            return csv.read_csv(
+                source,
+                read_options=csv.ReadOptions(column_names=names, skip_rows=int(header)),
+                parse_options=csv.ParseOptions(
+                    delimiter=delimiter,
+                    quote_char='"' if quotes.around_fields else False,
+                    newlines_in_values=quotes.multiline,
+                ),
+                convert_options=csv.ConvertOptions(
+                    column_types=types,
+                    include_columns=[name for name in names if name in types],
+                    null_values=[],
+                    strings_can_be_null=False,
+                ),
+            )
+
     try:
-        table = csv.read_csv(
-            source,
-            read_options=csv.ReadOptions(column_names=names, skip_rows=int(header)),
-            parse_options=csv.ParseOptions(delimiter=delimiter),
-            convert_options=csv.ConvertOptions(
-                column_types=types,
-                include_columns=[name for name in names if name in types],
-                null_values=[],
-                strings_can_be_null=False,
-            ),
+        table = read_with_quotes(
+            lambda: _opened(file),
+            read,
+            quoting=quoting,
+            separator=separator,
+            where=f"split 'predefined': {file}",
+            setting="split.quoting",
+            n_fields=len(columns),
         )
+    except DataError as error:
+        raise SplitError(error.message, error.hint) from error
     except (pa.ArrowInvalid, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise SplitError(
-            f"split 'predefined': {file} is not the table that was described: {reason}.",
-            "Check split.separator, split.columns, and split.header (true if the first line names the columns).",
-        ) from error
+        raise _other_table(file, " ".join(str(error).split())) from error
     if not table.num_rows:
         raise SplitError(f"split 'predefined': {file} has no rows.", "Give a file that lists ratings.")
 
     return Table(
         file,
-        _values(table, "user_id"),
-        _values(table, "item_id"),
-        _values(table, "rating") if "rating" in columns else None,
+        _ids(table.column("user_id"), user_type, "user", file),
+        _ids(table.column("item_id"), item_type, "item", file),
+        table.column("rating").to_numpy() if "rating" in columns else None,
         _moments(table.column("timestamp"), unit, file, 1 + int(header)) if "timestamp" in columns else None,
     )
 
@@ -145,9 +167,33 @@ def _moments(column: pa.ChunkedArray, unit: str, file: Path, first_line: int) ->
     return seconds, nanoseconds
 
 
-def _values(table: pa.Table, column: str) -> AnyArray:
-    values = table.column(column)
-    if str(values.type) == "string":
-        return np.array(values.to_pylist(), dtype=object)
-    found: AnyArray = values.to_numpy()
-    return found
+@contextlib.contextmanager
+def _opened(file: Path) -> Iterator[IO[bytes]]:
+    try:
+        with gzip.open(file, "rb") if file.suffix.lower() == ".gz" else file.open("rb") as stream:
+            yield cast(IO[bytes], stream)
+    except (OSError, EOFError) as error:
+        raise SplitError(f"split 'predefined': {file} cannot be read ({error}).", "Check the file.") from error
+
+
+def _other_table(file: Path, reason: str) -> SplitError:
+    return SplitError(
+        f"split 'predefined': {file} is not the table that was described: {reason}.",
+        "Check split.separator, split.columns, and split.header (true if the first line names the columns).",
+    )
+
+
+def _ids(column: Any, like: AnyArray, what: str, file: Path) -> AnyArray:
+    """Return ids of the type that ids of the data set have."""
+    encoded = column.unify_dictionaries().combine_chunks()
+    chunks = encoded.chunks if hasattr(encoded, "chunks") else [encoded]
+    codes: PointerArray = np.concatenate([np.asarray(chunk.indices) for chunk in chunks])
+    labels = [label.strip() for label in chunks[0].dictionary.to_pylist()]
+    if like.dtype.kind not in "iu":
+        texts: AnyArray = np.array(labels, dtype=object)
+        return texts[codes]
+    unlike = next((label for label in labels if not is_whole(label)), None)
+    if unlike is not None:
+        raise _other_table(file, f"{what} ids look like {unlike!r} there and {like[0]} in the data set")
+    numbers: AnyArray = np.array([int(label.removesuffix(".0")) for label in labels], dtype=np.int64)
+    return numbers[codes]

@@ -223,6 +223,7 @@ def same_ratings(ratings: Any, rows: list[dict[str, Any]], settings: dict[str, A
 
 def _id(written: Any, integer: bool) -> int | str:
     text = str(int(written)) if isinstance(written, float) else str(written).strip()
+    text = text.removesuffix(".0") if integer else text
     if not integer:
         return text
     assert WHOLE.fullmatch(text), f"{written!r} was read as an integer"

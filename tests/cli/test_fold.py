@@ -50,6 +50,27 @@ def test_unknown_items_are_left_out_only_on_demand(new, capsys):
     assert "2 new users from 4 ratings (1 of items" in capsys.readouterr().out
 
 
+def test_ids_are_written_as_they_were_read(new, capsys):
+    folder, settings = new
+    (folder / "new.csv").write_text("user_id,item_id,rating\n007,2571,5\n7,589,4.5\n8,1,2\n")
+    assert main(["fold", "run=demo_als", f"to={folder / 'lists.csv'}", "k=1", *settings, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["users"] == 3
+    written = [line.partition(",")[0] for line in (folder / "lists.csv").read_text().splitlines()]
+    assert written == ["user_id", "007", "7", "8"]
+
+
+def test_items_spelled_otherwise_are_found_and_items_of_another_catalogue_refused(new, capsys):
+    folder, settings = new
+    words = ["fold", "run=demo_als", f"to={folder / 'lists.csv'}", *settings]
+    (folder / "new.csv").write_text("user_id,item_id,rating\n7,2571.0,5\n7,B07,4.5\n")
+    assert main([*words, "unknown_items=drop"]) == 0
+    assert "1 new users from 2 ratings (1 of items" in capsys.readouterr().out
+    (folder / "new.csv").write_text("user_id,item_id,rating\n7,tt0133093,5\n")
+    assert main([*words, "unknown_items=drop"]) == 1
+    told = capsys.readouterr().err
+    assert "No item of the new ratings is in this als: ids look like 'tt0133093' in the former and 1 in" in told
+
+
 def test_data_sets_may_be_presets_of_ones_own(new, capsys):
     folder, _ = new
     (folder / "presets" / "dataset").mkdir(parents=True)

@@ -59,42 +59,51 @@ def test_text_ids():
     assert index.tolist() == [2, 1, 2]
 
 
-REPEATED = [(1, 1, 3.0, 20), (2, 2, 4.0, 5), (1, 1, 5.0, 30), (1, 1, 1.0, 10), (2, 1, 2.0, 1), (2, 2, 2.0, 5)]
+# Of user 1, the first rating is not the lowest, and the last is neither the highest nor the lowest.
+REPEATED = [
+    (1, 1, 5.0, 20),
+    (2, 2, 4.0, 5),
+    (1, 1, 4.0, 30),
+    (1, 1, 3.0, 10),
+    (2, 1, 2.0, 1),
+    (2, 2, 2.0, 5),
+    (1, 1, 1.0, 25),
+]
 
 
 def test_repeated_pairs_are_refused_with_count_and_lines():
     with pytest.raises(DataError) as caught:
         assemble(raw_of(REPEATED), Origin("ratings.csv"))
     assert caught.value.message == (
-        "ratings.csv: 3 rows repeat a (user, item) pair; first: user 1, item 1 on lines 2 and 4."
+        "ratings.csv: 4 rows repeat a (user, item) pair; first: user 1, item 1 on lines 2 and 4."
     )
 
 
 @pytest.mark.parametrize(
     ("duplicates", "values", "times"),
     [
-        ("keep_last", [5.0, 2.0, 4.0], [30, 1, 5]),
-        ("keep_first", [1.0, 2.0, 2.0], [10, 1, 5]),
-        ("mean", [3.0, 2.0, 3.0], [30, 1, 5]),
+        ("keep_last", [4.0, 2.0, 4.0], [30, 1, 5]),
+        ("keep_first", [3.0, 2.0, 2.0], [10, 1, 5]),
+        ("mean", [3.25, 2.0, 3.0], [30, 1, 5]),
     ],
 )
 def test_repeated_pairs_merge_on_request_whatever_the_row_order(duplicates, values, times, caplog):
-    for order in (range(6), reversed(range(6)), (3, 1, 5, 0, 2, 4)):
+    for order in (range(7), reversed(range(7)), (3, 1, 6, 5, 0, 2, 4)):
         origin = Origin("ratings.csv", duplicates=duplicates, scale=RatingScale(1, 5))
         ratings = assemble(raw_of([REPEATED[k] for k in order]), origin)
         assert ratings.users.tolist() == [0, 1, 1]
         assert ratings.items.tolist() == [0, 0, 1]
         assert ratings.values.tolist() == values
         assert ratings.timestamps.tolist() == times
-        assert origin.dropped == {f"repeated pair (duplicates={duplicates})": 3}
-    assert "merged 3 rows" in caplog.text
+        assert origin.dropped == {f"repeated pair (duplicates={duplicates})": 4}
+    assert "merged 4 rows" in caplog.text
 
 
 def test_last_needs_timestamps_but_mean_does_not():
     with pytest.raises(DataError, match="keep_last needs timestamps"):
         assemble(raw_of(REPEATED, times=False), Origin("ratings.csv", duplicates="keep_last"))
     ratings = assemble(raw_of(REPEATED, times=False), Origin("ratings.csv", duplicates="mean"))
-    assert ratings.values.tolist() == [3.0, 2.0, 3.0]
+    assert ratings.values.tolist() == [3.25, 2.0, 3.0]
     assert ratings.timestamps is None
 
 

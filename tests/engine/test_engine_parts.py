@@ -46,7 +46,8 @@ def with_text_ids(ratings):
         columns.append((np.sort(names), names[index]))
     (users, of_users), (items, of_items) = columns
     known = mfx.Catalogue(users, items)
-    return Ratings.from_columns(of_users, of_items, ratings.values, ratings.timestamps, catalogue=known)
+    columns = of_users, of_items, ratings.values, ratings.timestamps
+    return Ratings.from_columns(*columns, time_unit=ratings.time_unit, catalogue=known)
 
 
 @pytest.fixture

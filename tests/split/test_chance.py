@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mfx.interfaces import Ratings
 from mfx.id_hashes import id_hashes, id_ranks
+from mfx.interfaces import Ratings
 from mfx.split import chance
 from mfx.split.chance import number_hash, rating_hash
 from mfx.split.cold_items import ColdItemsSplit

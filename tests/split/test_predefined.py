@@ -85,6 +85,51 @@ def test_text_ids(tmp_path: Path) -> None:
     assert pairs(split.test) == {row[:2] for row in rows[15:]}
 
 
+def test_stray_quotes_hide_no_rows(tmp_path: Path, ratings: Ratings) -> None:
+    def noted(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        return [(user, ('"' if item == 12 else "") + "note", item) for user, item, *_ in rows]
+
+    columns = ["user_id", "-", "item_id"]
+    paths = {"train_path": write(tmp_path / "a", noted(TRAIN)), "test_path": write(tmp_path / "b", noted(TEST))}
+    for quoting in ("auto", "none"):
+        split = PredefinedSplit(**paths, columns=columns, quoting=quoting).split(ratings)
+        assert pairs(split.train_and_valid) == {row[:2] for row in TRAIN}
+    with pytest.raises(SplitError, match=r"/a: line 3 has a quote that does not surround a field") as caught:
+        PredefinedSplit(**paths, columns=columns, quoting="csv").split(ratings)
+    assert "split.quoting=none" in caught.value.hint
+
+
+def test_fields_in_quotes(tmp_path: Path, ratings: Ratings) -> None:
+    def noted(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        return [(f'"{user}"', '"several, in ""two""\nlines"', item) for user, item, *_ in rows]
+
+    split = PredefinedSplit(
+        train_path=write(tmp_path / "a", noted(TRAIN), ","),
+        test_path=write(tmp_path / "b", noted(TEST), ","),
+        separator="comma",
+        columns=["user_id", "-", "item_id"],
+    ).split(ratings)
+    assert pairs(split.test) == {row[:2] for row in TEST}
+
+
+def test_ids_spelled_otherwise(tmp_path: Path, ratings: Ratings, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "mfx")
+
+    def decimals(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        return [(f"{user}.0", f"{item}.0", *rest) for user, item, *rest in rows]
+
+    train_path, test_path = write(tmp_path / "a", decimals(TRAIN)), write(tmp_path / "b", decimals(TEST))
+    split = PredefinedSplit(train_path=train_path, test_path=test_path).split(ratings)
+    assert pairs(split.test) == {row[:2] for row in TEST}
+    assert f"5 of 5 users of {train_path} are among the 9 of 'ml'" in caplog.text
+    zeros = write(tmp_path / "zeros", [(f"00{user}", *rest) for user, *rest in TEST])
+    with pytest.raises(SplitError, match="user ids look like '001' there and 0 in the data set"):
+        PredefinedSplit(train_path=train_path, test_path=zeros).split(ratings)
+    others = write(tmp_path / "others", [(user, item + 100, *rest) for user, item, *rest in TEST])
+    with pytest.raises(SplitError, match=r"No item of .*others is in 'ml': ids look like 114 .* and 0 in the latter"):
+        PredefinedSplit(train_path=train_path, test_path=others, unknown_rows="drop").split(ratings)
+
+
 def test_valid_from_a_file_and_by_time(tmp_path: Path, ratings: Ratings) -> None:
     test_path = write(tmp_path / "test", TEST)
     late = PredefinedSplit(
@@ -132,6 +177,7 @@ def test_defaults_are_those_of_movielens_100k() -> None:
         "test_path": "u1.test",
         "valid_path": None,
         "separator": "tab",
+        "quoting": "auto",
         "columns": ["user_id", "item_id", "rating", "timestamp"],
         "header": False,
         "timestamp_unit": "s",
@@ -213,6 +259,8 @@ def test_a_data_set_with_repeated_pairs_is_refused(tmp_path: Path, pairs: tuple[
         {"columns": ["user_id", "item_id", "stars"]},
         {"columns": ["user_id", "item_id", "item_id"]},
         {"separator": ""},
+        {"separator": "::", "quoting": "csv"},
+        {"quoting": "double"},
         {"unknown_rows": "ignore"},
         {"unlisted_rows": "ignore"},
         {"valid_rule": "last"},

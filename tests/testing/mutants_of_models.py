@@ -347,6 +347,16 @@ MODELS = [
     ),
     one(
         IALS,
+        "ids_of_any_type_are_the_same_after_loading",
+        "a start that goes by raw ids",
+        (
+            "        self._start(train.n_users, train.n_items)\n",
+            "        self._start(train.n_users, train.n_items)\n"
+            "        self.user_table_ *= np.float32(1 + int(str(train.catalogue.user_ids[0])) % 7)\n",
+        ),
+    ),
+    one(
+        IALS,
         "nothing_is_pickled",
         "a pickle beside the arrays",
         method(
