@@ -12,11 +12,12 @@ from mfx.analysis.protocol import notes, one_model, protocol
 from mfx.analysis.same_split import catalogue_notes, flat, label, one_protocol, one_split, same_ids
 from mfx.analysis.scores import Scores, score
 from mfx.analysis.slices import Slice, slices
+from mfx.compose.plan import metrics_of
 from mfx.compose.varying import varying
 from mfx.errors import MetricError
 from mfx.interfaces import Metric, Split
 from mfx.metrics.evaluation import EvaluationSettings
-from mfx.metrics.names import create_metrics, full_name, under_protocol
+from mfx.metrics.names import full_name, under_protocol
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ class Tested:
     where : str
         Name of a slice; empty for all of test.
     better : bool or None
-        Whether it is better than the first one; None where no difference was found, or where both are fits of one
-        model with other seeds.
+        Whether it is better than the first one; None if no difference is claimed, or both are fits of one model with
+        other seeds.
     """
 
     metric: str
@@ -87,7 +88,6 @@ class Comparison:
     protocol: list[str]
     notes: list[str]
     caption: str
-    seed: int
 
     @property
     def against(self) -> str:
@@ -132,7 +132,7 @@ class Comparison:
         }
 
 
-def compare(runs: Sequence[FinishedRun], metrics: Sequence[str] | None = None, seed: int = 42) -> Comparison:
+def compare(runs: Sequence[FinishedRun], metrics: Sequence[str] | None = None) -> Comparison:
     """Compare finished runs on one split with the first of them; runs that differ in their seed only count as one.
 
     The saved models are scored again on the split that is made anew: so slices need no storage in runs, models of
@@ -143,9 +143,7 @@ def compare(runs: Sequence[FinishedRun], metrics: Sequence[str] | None = None, s
     runs : sequence of FinishedRun
         At least two.
     metrics : sequence of str, optional
-        By default those that the runs report.
-    seed : int
-        Of the bootstrap.
+        By default those that the runs report. All runs are scored by the first one's settings ``evaluation``.
 
     Raises
     ------
@@ -173,10 +171,10 @@ def compare(runs: Sequence[FinishedRun], metrics: Sequence[str] | None = None, s
     labels = label(runs)
     models = _models(runs, labels)
     better = {} if one_model(runs) else {name: metric.higher_is_better for name, metric in made.items()}
-    tests = _judged(_sides(models, shared, [(one.per_user, "") for one in scores]), better, seed)
+    tests = _judged(_sides(models, shared, [(one.per_user, "") for one in scores]), better)
     main = [name for name in main if name in shared]
     sides = [side for cut in cuts for side in _sides(models, main, [(_on(one, cut), cut.name) for one in scores])]
-    slice_tests = _judged(sorted(sides, key=lambda side: main.index(side[0])), better, seed)
+    slice_tests = _judged(sorted(sides, key=lambda side: main.index(side[0])), better)
     return Comparison(
         runs=list(runs),
         labels=labels,
@@ -188,10 +186,9 @@ def compare(runs: Sequence[FinishedRun], metrics: Sequence[str] | None = None, s
         tests=tests,
         slice_tests=slice_tests,
         slices={one.name: _about(one, split) for one in cuts},
-        protocol=protocol(runs, models, split, len(tests), len(slice_tests), seed),
+        protocol=protocol(runs, models, split, len(tests), len(slice_tests)),
         notes=[*notes(runs, labels, scores), *catalogue_notes(labels, [run.model.catalogue_ for run in runs])],
         caption=f"{test.name}, {runs[0].config['split']['name']} split, {len(test):,} ratings of test.",
-        seed=seed,
     )
 
 
@@ -211,18 +208,18 @@ def _scored(
 
 
 def _metrics(runs: Sequence[FinishedRun], wanted: Sequence[str] | None) -> dict[str, Metric]:
+    """Make the metrics by the evaluation settings of the first run, by which all runs are scored."""
     plans = [run.plan() for run in runs]
-    known: dict[str, Metric] = {}
-    for plan in plans:
-        known |= {name: metric for name, metric in plan.metrics.items() if name not in known}
+    evaluation, settings = plans[0].config["evaluation"], plans[0].evaluation
     if wanted is None:
-        return known
-    names = [full_name(one) for one in wanted]
-    if len(set(names)) < len(names) or not names:
-        raise MetricError(f"metrics={','.join(wanted)} names no metric, or one twice.", "Write metrics=rmse,ndcg@10.")
-    settings = plans[0].evaluation
-    made = {under_protocol(name, metric, settings): metric for name, metric in create_metrics(names).items()}
-    return {name: known.get(name, metric) for name, metric in made.items()}
+        suffix = f"_sampled_{settings.sampled}"
+        names = list(dict.fromkeys(name.removesuffix(suffix) for plan in plans for name in plan.metrics))
+    else:
+        names = [full_name(one) for one in wanted]
+        if len(set(names)) < len(names) or not names:
+            given = ",".join(wanted)
+            raise MetricError(f"metrics={given} names no metric, or one twice.", "Write metrics=rmse,ndcg@10.")
+    return {under_protocol(name, metric, settings): metric for name, metric in metrics_of(names, evaluation).items()}
 
 
 def _main(runs: Sequence[FinishedRun], made: Mapping[str, Metric]) -> list[str]:
@@ -236,7 +233,7 @@ Side = tuple[str, str, str, Draws, Draws]
 
 
 def _models(runs: Sequence[FinishedRun], labels: Sequence[str]) -> dict[str, list[int]]:
-    """Put runs together that differ in their seed only; where there is nothing else to compare, each stands alone."""
+    """Group the runs that differ in nothing but their seed; if that leaves nothing to compare, each run is a group."""
     found: dict[tuple[tuple[str, str], ...], list[int]] = {}
     for place, run in enumerate(runs):
         settings = ((name, text) for name, text in flat(run).items() if name.rpartition(".")[2] != "seed")
@@ -270,9 +267,9 @@ def _sides(
     return [side for side in sides if side[3][0].has.any()]
 
 
-def _judged(sides: Sequence[Side], higher_is_better: Mapping[str, bool], seed: int) -> list[Tested]:
+def _judged(sides: Sequence[Side], higher_is_better: Mapping[str, bool]) -> list[Tested]:
     """Test, and say which is better, for the metrics of which it is given what better means."""
-    found = differences([(one, other) for *_, one, other in sides], seed)
+    found = differences([(one, other) for *_, one, other in sides])
     told = [higher_is_better.get(name) if one.certain else None for (name, *_), one in zip(sides, found, strict=True)]
     return [
         Tested(name, run, where, one, None if high is None else (one.value > 0) == high)

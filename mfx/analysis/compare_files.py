@@ -71,9 +71,8 @@ def _intervals(comparison: Comparison, metric: str) -> Figure | None:
     if not rows:
         return None
     caption = (
-        f"{comparison.caption} Number of users in brackets. 95% intervals of a bootstrap over users (seed "
-        f"{comparison.seed}). Filled: a difference by the interval and by Wilcoxon's test after Holm's correction; "
-        "hollow: none found."
+        f"{comparison.caption} Number of users in brackets. 95% intervals, with users as drawn at random, and fits if "
+        "a model has several. Filled: a difference is claimed, after Holm's correction; hollow: none is."
     )
     return intervals(
         rows,

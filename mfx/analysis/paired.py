@@ -1,14 +1,13 @@
-"""Paired tests over users: whether the difference between two models is more than chance.
+"""Whether the difference between two models on the same users is more than chance, of users and of fits.
 
-Users are the unit: the ratings of one user are no independent observations. Where a model was fitted with several
-seeds, its fits are draws, and are resampled too. Everything here works on arrays.
+Two things are drawn at random: the users of test, and the fits of a model, whose luck all users share. The ratings of
+one user are no independent observations, so users are the smallest unit. Everything here works on arrays.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -16,13 +15,13 @@ import numpy as np
 from mfx.errors import MetricError
 from mfx.interfaces import DoubleArray
 
-RESAMPLES = 2000
-CONFIDENCE = 0.95
 ALPHA = 0.05
 FEWEST_USERS = 10
-"""Users below which neither an interval nor a rank test says much, so that none is given."""
-_CELLS = 4 << 20
-"""Weights of the bootstrap in memory at once: 32 MB of float64."""
+"""Users below which a variance over users says little, so that no interval is given."""
+ROUNDING = 1e-9
+"""Difference that float32 scores make by rounding, which is none."""
+_SMALLEST_P = 1e-16
+_HALVINGS = 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +29,7 @@ class PerUser:
     """A metric as a ratio of sums over users, ``sum(total) / sum(count)``, or its root.
 
     The mean over users of recall@10 has count 1 for every user who has a value; rmse is the root of squared errors
-    over numbers of ratings, so that it is resampled as it is reported.
+    over numbers of ratings, so that it is tested as it is reported.
 
     Attributes
     ----------
@@ -54,11 +53,6 @@ class PerUser:
         """Return the metric; NaN where no user has a value."""
         return float(_metric(self.totals.sum(), self.counts.sum(), self.root))
 
-    def means(self) -> DoubleArray:
-        """Return each user's own mean, such as the mean squared error; NaN where a user has no value."""
-        means: DoubleArray = np.divide(self.totals, self.counts, out=np.full(self.counts.size, np.nan), where=self.has)
-        return means
-
 
 @dataclass(frozen=True)
 class Difference:
@@ -69,13 +63,11 @@ class Difference:
     value : float
         The model's metric less the other's.
     low, high : float
-        Ends of the percentile interval of the bootstrap over users; NaN with fewer than 10 users.
+        Ends of the 95 % interval, before any correction; NaN with fewer than 10 users.
     p : float
-        Wilcoxon's signed-rank test of the users' own differences, two-sided; NaN with fewer than 10 users.
+        Smallest level at which the interval leaves out 0; NaN with fewer than 10 users.
     users : int
         Users who have a value in both.
-    ranks : int
-        Which way the ranks lean: 1 where the model has the higher values, -1 the lower, 0 neither.
     p_corrected : float
         `p` after Holm's correction for all tests that were made together.
     """
@@ -85,65 +77,94 @@ class Difference:
     high: float
     p: float
     users: int
-    ranks: int = 0
-    p_corrected: float = float("nan")
+    p_corrected: float
 
     @property
     def certain(self) -> bool:
-        """Whether the interval and the corrected rank test both say that there is a difference, and the same one."""
-        side = 1 if self.low > 0 else -1 if self.high < 0 else 0
-        return side != 0 and side == self.ranks and self.p_corrected < ALPHA
+        """Whether the difference is claimed to be more than chance."""
+        return self.p_corrected < ALPHA
 
 
 Draws: TypeAlias = Sequence[PerUser]
 """A metric of the fits of one model, an entry for each seed that it was fitted with."""
 
 
-def differences(
-    pairs: Sequence[tuple[Draws, Draws]], seed: int, *, resamples: int = RESAMPLES, confidence: float = CONFIDENCE
-) -> list[Difference]:
-    """Compare pairs of models over the same users, all by the same resamples, and correct for their number.
+def differences(pairs: Sequence[tuple[Draws, Draws]]) -> list[Difference]:
+    """Test the differences between pairs of models, and correct for their number.
 
     Parameters
     ----------
     pairs : sequence of (Draws, Draws)
         The model and the one it is compared with; all over the same users. The value of a model is the mean over its
         fits.
-    seed : int
-        Of the resamples.
-    resamples : int
-        How often users are drawn with replacement.
-    confidence : float
-        Share of the resamples inside an interval.
 
     Returns
     -------
     list of Difference
-        One a pair. The interval is that of the metric itself (Efron's percentile bootstrap; clusters are users, and
-        beside them fits); the rank test asks whether a typical user is better off, and Holm's correction covers all
-        pairs.
+        One a pair.
 
     Raises
     ------
     MetricError
         If the pairs are over different users, or a model has no fit.
+
+    Notes
+    -----
+    The variance of a difference has three parts, each an estimate of its own with its own degrees of freedom:
+
+    - users: the jackknife over users of the difference between the means over fits; effective users less one;
+    - fits of either model: the variance between the values of its fits over their number; fits less one. A model with
+      one fit, or whose fits are equal, has no such part: with one fit the test speaks of that fit.
+
+    The interval of level 1 - a is the difference ± sqrt(sum of t(a / 2, df)^2 variance). It holds the true difference
+    with at least this probability for normal differences, whatever the ratios of the parts: given the estimates, the
+    probability is G(sum of t^2 variance / true variance) for the distribution function G of the square of a normal
+    variable; G is concave, so it is no less than the mean of the parts' own coverages, weighted by their shares in the
+    true variance, and these are all 1 - a (Banerjee 1960, "Approximate confidence interval for linear functions of
+    means of k populations when the population variances are not equal", Sankhya 22). One t quantile with the degrees
+    of freedom of Welch (1947) and Satterthwaite (1946) gives shorter intervals, but with two or three fits it claims
+    too much: where by chance the fits lie close together, it takes the many degrees of freedom of the users.
+    What fits do to single users is in both the users' part and the fits' part, which errs on the safe side (as min F'
+    of Clark 1973 does, for tests over subjects and words).
     """
     if not pairs:
         return []
     _check(pairs)
-    samples = _resampled(pairs, seed, resamples)
-    tail = 100.0 * (1.0 - confidence) / 2.0
-    found = []
-    for (one, other), sample in zip(pairs, samples.T, strict=True):
-        has = one[0].has
-        users = int(has.sum())
-        low, high, p, ranks = float("nan"), float("nan"), float("nan"), 0
-        if users >= FEWEST_USERS:
-            low, high = (float(end) for end in np.nanpercentile(sample, [tail, 100.0 - tail]))
-            p, ranks = signed_rank((_means(one) - _means(other))[has])
-        found.append(Difference(_value(one) - _value(other), low, high, p, users, ranks))
-    corrected = holm(np.array([one.p for one in found]))
-    return [replace(one, p_corrected=float(p)) for one, p in zip(found, corrected, strict=True)]
+    found = [_estimate(*pair) for pair in pairs]
+    values = np.array([one.value for one in found])
+    variances, freedom = np.array([one.variances for one in found]), np.array([one.freedom for one in found])
+    halves, p = half_width(variances, freedom, ALPHA), p_values(values, variances, freedom)
+    return [
+        Difference(one.value, one.value - half, one.value + half, own, one.users, corrected)
+        for one, half, own, corrected in zip(found, halves.tolist(), p.tolist(), holm(p).tolist(), strict=True)
+    ]
+
+
+def half_width(variances: DoubleArray, freedom: DoubleArray, alpha: float | DoubleArray) -> DoubleArray:
+    """Return half the width of each interval of level ``1 - alpha``.
+
+    Parameters
+    ----------
+    variances, freedom : float64 arrays, shape (tests, parts)
+        Variance of each part and its degrees of freedom.
+    alpha : float or float64 array, shape (tests,)
+    """
+    from scipy.special import stdtrit
+
+    t = stdtrit(freedom, np.broadcast_to(np.asarray(alpha) / 2, len(freedom))[:, None])
+    width: DoubleArray = np.sqrt((t**2 * variances).sum(axis=1))
+    return width
+
+
+def p_values(values: DoubleArray, variances: DoubleArray, freedom: DoubleArray) -> DoubleArray:
+    """Return the smallest level at which each interval leaves out 0, from 1e-16 to 1; see `half_width`."""
+    low, high = np.full(values.size, np.log(_SMALLEST_P)), np.zeros(values.size)
+    moved = np.abs(values) > ROUNDING
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        out = moved & (np.abs(values) > half_width(variances, freedom, np.exp(middle)))
+        low, high = np.where(out, low, middle), np.where(out, middle, high)
+    return np.where(np.isnan(variances[:, 0]), np.nan, np.exp(high))
 
 
 def _check(pairs: Sequence[tuple[Draws, Draws]]) -> None:
@@ -155,27 +176,32 @@ def _check(pairs: Sequence[tuple[Draws, Draws]]) -> None:
         raise MetricError("Two models were scored on different users.", "Compare runs on the same split.")
 
 
-def _value(draws: Draws) -> float:
-    return float(np.mean([fit.value() for fit in draws]))
+@dataclass(frozen=True)
+class _Estimate:
+    """A difference, the variances due to users and to fits of either model, and their degrees of freedom."""
+
+    users: int
+    value: float
+    variances: list[float]
+    freedom: list[float]
 
 
-def _means(draws: Draws) -> DoubleArray:
-    means: DoubleArray = np.mean([fit.means() for fit in draws], axis=0)
-    return means
-
-
-def signed_rank(values: DoubleArray) -> tuple[float, int]:
-    """Return the two-sided p of Wilcoxon's signed-rank test, and the sign of the larger rank sum.
-
-    Users without a difference are left out of the ranks.
-    """
-    from scipy.stats import rankdata, wilcoxon
-
-    # Scores are float32: what differs by rounding only does not differ.
-    moved = values[np.abs(values) > 1e-9]
-    if not moved.size:
-        return 1.0, 0
-    return float(wilcoxon(moved).pvalue), int(np.sign(rankdata(np.abs(moved)) @ np.sign(moved)))
+def _estimate(one: Draws, other: Draws) -> _Estimate:
+    fits, has = [*one, *other], one[0].has
+    users, sides = int(has.sum()), (slice(len(one)), slice(len(one), None))
+    totals, counts = (np.stack([getattr(fit, name)[has] for fit in fits]) for name in ("totals", "counts"))
+    sums, weights, root = totals.sum(axis=1), counts.sum(axis=1), one[0].root
+    values = [_metric(sums, weights, root)[side] for side in sides]
+    value = float(values[0].mean() - values[1].mean())
+    if users < FEWEST_USERS:
+        return _Estimate(users, value, [float("nan")] * 3, [1.0] * 3)
+    without = _metric(sums[:, None] - totals, weights[:, None] - counts, root)
+    jackknife = float(np.var(without[sides[0]].mean(axis=0) - without[sides[1]].mean(axis=0))) * (users - 1)
+    # Users of equal weight who vary as much as these (Kish 1965).
+    effective = float(weights[0] ** 2 / (counts[0] @ counts[0]))
+    luck = [float(np.var(side, ddof=1)) / side.size if side.size > 1 else 0.0 for side in values]
+    freedom = [max(size - 1.0, 1.0) for size in (effective, *map(len, values))]
+    return _Estimate(users, value, [jackknife, *luck], freedom)
 
 
 def holm(p: DoubleArray) -> DoubleArray:
@@ -188,48 +214,7 @@ def holm(p: DoubleArray) -> DoubleArray:
     return corrected
 
 
-def _resampled(pairs: Sequence[tuple[Draws, Draws]], seed: int, resamples: int) -> DoubleArray:
-    """Return the difference of every pair in every resample of users and fits; shape (resamples, pairs)."""
-    sides = [side for pair in pairs for side in pair]
-    fits = [fit for side in sides for fit in side]
-    users = fits[0].totals.size
-    totals = np.stack([fit.totals for fit in fits], axis=1)
-    counts = np.stack([fit.counts for fit in fits], axis=1)
-    roots = np.array([fit.root for fit in fits])
-    rng, of_fits = np.random.default_rng(seed), np.random.default_rng([seed, 1])
-    step = max(1, _CELLS // max(users, 1))
-    values = np.empty((resamples, len(fits)))
-    for start in range(0, resamples, step):
-        rows = min(step, resamples - start)
-        drawn = np.stack([np.bincount(rng.integers(users, size=users), minlength=users) for _ in range(rows)])
-        weights = drawn.astype(np.float64)
-        ratio = _metric(weights @ totals, weights @ counts, False)
-        values[start : start + rows] = np.where(roots, np.sqrt(np.maximum(ratio, 0.0)), ratio)
-    ends = np.cumsum([0, *map(len, sides)])
-    chosen = np.stack([_drawn(values[:, a:b], of_fits) for a, b in itertools.pairwise(ends.tolist())], axis=1)
-    return np.asarray(chosen[:, 0::2] - chosen[:, 1::2])
-
-
-def _drawn(values: DoubleArray, rng: np.random.Generator) -> DoubleArray:
-    """Draw the fits of one model with replacement in every resample, and take their mean.
-
-    Parameters
-    ----------
-    values : float64 array, shape (resamples, fits)
-
-    Notes
-    -----
-    The mean of n draws out of n has only (n - 1) / n of the variance of the mean of n fits, which tells with a few
-    seeds; deviations are stretched by as much.
-    """
-    resamples, fits = values.shape
-    mean: DoubleArray = values.mean(axis=1)
-    if fits == 1:
-        return mean
-    picked = np.take_along_axis(values, rng.integers(fits, size=(resamples, fits)), axis=1).mean(axis=1)
-    return np.asarray(mean + np.sqrt(fits / (fits - 1)) * (picked - mean))
-
-
 def _metric(totals: DoubleArray, counts: DoubleArray, root: bool) -> DoubleArray:
-    ratio = np.divide(totals, counts, out=np.full(np.shape(counts), np.nan), where=np.asarray(counts) > 0)
-    return np.asarray(np.sqrt(ratio) if root else ratio)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = np.asarray(totals / counts)
+    return np.sqrt(np.maximum(ratio, 0.0)) if root else ratio

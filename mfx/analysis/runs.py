@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mfx import results
 from mfx.analysis.finished_run import RUNS, FinishedRun, RunError, open_run
-from mfx.analysis.tracked import Tracked, look_up
+from mfx.analysis.tracked import MIN_PREFIX, Tracked, look_up
 from mfx.errors import did_you_mean
 
 __all__ = ["FinishedRun", "RunError", "find", "finished", "open_run", "studies"]
@@ -26,8 +26,6 @@ SHOWN = 5
 """How many runs an error lists."""
 DEPTH = 4
 """Levels below ``runs/`` at which folders of runs lie."""
-MIN_PREFIX = 4
-"""Characters from which the beginning of a run id counts as one."""
 
 
 def find(reference: str, root: Path = RUNS) -> FinishedRun:
@@ -73,7 +71,7 @@ def find(reference: str, root: Path = RUNS) -> FinishedRun:
             f"Name one by its folder, newest first: {_listed(matching)}.",
         )
     for folder in _folders(root):
-        if wanted in (folder.name, folder.name.rpartition("_")[2]):
+        if is_named(folder, wanted):
             return open_run(folder)
     if tracked := look_up(wanted):
         return _out_of_mlflow(wanted, tracked, root)
@@ -114,6 +112,7 @@ def _best_of(study: str, root: Path) -> FinishedRun:
 
 def _out_of_mlflow(wanted: str, tracked: list[Tracked], root: Path) -> FinishedRun:
     """Say why none of these runs can be opened; the parent of a sweep stands for the best of its study."""
+    tracked = [one for one in tracked if one.status == "FINISHED"] or tracked
     if len(tracked) > 1:
         ids = ", ".join(f"{one.run_id[:8]} ({one.status.lower()})" for one in tracked[:SHOWN])
         raise RunError(
@@ -136,8 +135,14 @@ def _out_of_mlflow(wanted: str, tracked: list[Tracked], root: Path) -> FinishedR
     raise RunError(f"{label} has no folder below {root.absolute()} any more.", hint)
 
 
+def is_named(folder: Path, wanted: str) -> bool:
+    """Whether a text is a folder's name, or the token of four characters at the end of TIME_NAME_TOKEN."""
+    found = re.fullmatch(r"\d\d-\d\d-\d\d_.+_([0-9a-f]{4})", folder.name)
+    return wanted == folder.name or (found is not None and wanted == found[1])
+
+
 def _matches(run: FinishedRun, wanted: str) -> bool:
-    if wanted in (run.folder.name, run.folder.name.rpartition("_")[2], run.run_id):
+    if is_named(run.folder, wanted) or wanted == run.run_id:
         return True
     if len(wanted) >= MIN_PREFIX and run.run_id is not None and run.run_id.startswith(wanted):
         return True

@@ -14,8 +14,8 @@ from mfx.interfaces import Catalogue, Split
 
 APART = ("dataset", "split")
 """Groups of settings that decide what runs are scored on."""
-ELSEWHERE = ("tracking.", "tags.", "run_name", "experiment_name", "figures", "metrics", "evaluation.")
-"""Settings that change nothing about a model."""
+ELSEWHERE = ("tracking.", "tags.", "run_name", "experiment_name", "figures", "metrics")
+"""Settings that change nothing about a model; of metrics and their settings, what early stopping watches does."""
 
 
 def label(runs: Sequence[FinishedRun]) -> list[str]:
@@ -32,8 +32,13 @@ def label(runs: Sequence[FinishedRun]) -> list[str]:
 
 
 def flat(run: FinishedRun) -> dict[str, str]:
-    """Flatten the settings of a run, but for those that change nothing and seeds that follow the run's own."""
+    """Flatten the settings of a run, but for those that change nothing and seeds that follow the run's own.
+
+    ``objective`` is what early stopping watched, also if it is the default of the model.
+    """
     settings = compose.flatten(run.config)
+    if run.objective is not None:
+        settings["objective"] = run.objective.partition("/")[2]
     seed = settings.get("seed")
     return {
         name: text
@@ -105,7 +110,13 @@ def _refused(one: FinishedRun, other: FinishedRun) -> RunError:
     keys = [key for key in {**first, **second} if key.partition(".")[0] in (*APART, "seed")]
     told = [f"{key} is {first.get(key)} and {second.get(key)}" for key in keys if first.get(key) != second.get(key)]
     why = "; ".join(told[:4]) or "the data changed between them"
+    seeds = [
+        f"{group}.seed={one.config[group]['seed']}"
+        for group in APART
+        if "seed" in one.config[group] and one.config[group]["seed"] != other.config[group].get("seed")
+    ]
+    fits = f" For several fits on one split, give every run {' '.join(seeds)} beside its own seed." if seeds else ""
     return RunError(
         f"{one.name} and {other.name} were scored on different splits: {why}. Their numbers cannot be compared.",
-        "Run one of them again with the other's data and split.",
+        f"Run one of them again with the other's data and split.{fits}",
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mfx import results
 from mfx.analysis.finished_run import RUNS, FinishedRun, RunError, open_run
-from mfx.analysis.runs import BEST_OF, find
+from mfx.analysis.runs import BEST_OF, find, is_named
 
 
 def expand(reference: str, root: Path = RUNS) -> list[FinishedRun]:
@@ -44,7 +44,7 @@ def runs_of(folder: Path) -> list[FinishedRun]:
 def _places(wanted: str, root: Path) -> list[Path]:
     if not wanted:
         return []
-    tokens = [path for path in root.glob("*/*_sweep_*") if wanted in (path.name, path.name.rpartition("_")[2])]
+    tokens = [path for path in root.glob("*/*_sweep_*") if is_named(path, wanted)]
     return [Path(wanted).expanduser().absolute(), root.absolute() / wanted, *tokens]
 
 

@@ -70,10 +70,12 @@ def markdown(table: Table) -> str:
 
 
 def figures(runs: Sequence[FinishedRun], labels: Sequence[str]) -> dict[str, Figure]:
-    """Draw what runs on one split can show together, by stem of the file; nothing for others."""
+    """Draw what runs on one split show together if they were evaluated alike, by stem of the file."""
     fingerprints = {run.split_fingerprint for run in runs}
     if len(runs) < 2 or len(fingerprints) > 1 or None in fingerprints:
         return {}
+    if any(run.config["evaluation"] != runs[0].config["evaluation"] for run in runs):
+        return {}  # recorded numbers of one name that do not measure the same
     found = {"gap": gap(runs, labels, about(runs[0]))}
     recorded = [_recorded_precision(run) for run in runs]
     if all(len(curve) >= FEWEST_POINTS for curve in recorded):
@@ -87,12 +89,16 @@ def gap(runs: Sequence[FinishedRun], labels: Sequence[str], caption: str) -> Fig
     from mfx.figures.comparison import gaps
 
     curves = {name: _watched(run) for name, run in zip(labels, runs, strict=True)}
-    objectives = {run.objective for run in runs}
-    if len(objectives) > 1 or not 2 <= len(curves) <= MOST_GAPS or any(len(parts) < 2 for parts in curves.values()):
+    measures = [(run.objective, run.config["evaluation"]) for run in runs]
+    if (
+        any(one != measures[0] for one in measures)
+        or not 2 <= len(curves) <= MOST_GAPS
+        or any(len(parts) < 2 for parts in curves.values())
+    ):
         return None
     return gaps(
         curves,
-        metric=str(objectives.pop()).partition("/")[2],
+        metric=str(runs[0].objective).partition("/")[2],
         title="Train and valid, epoch by epoch",
         caption=f"{caption} Fitted on train; the gap between train and valid is shaded.",
     )

@@ -12,6 +12,8 @@ from urllib.request import url2pathname
 from mfx.tracking.store import locate
 
 PAGE = 1000
+MIN_PREFIX = 4
+"""Characters from which the beginning of a run id counts as one."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def _conditions(wanted: str) -> Iterator[str]:
     quote = next((mark for mark in "'\"" if mark not in wanted), None)
     if quote is not None:
         yield f"attributes.run_name = {quote}{wanted}{quote}"
-    if re.fullmatch("[0-9a-f]{1,32}", wanted):
+    if re.fullmatch(f"[0-9a-f]{{{MIN_PREFIX},32}}", wanted):
         yield f"attributes.run_id LIKE '{wanted}%'"
 
 

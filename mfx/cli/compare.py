@@ -15,16 +15,17 @@ if TYPE_CHECKING:
     from mfx.analysis.compare import Comparison, Tested
 
 HELP = """\
-mfx compare RUN RUN [RUN ...] [metrics=NAME,NAME] [seed=42] [--json]
+mfx compare RUN RUN [RUN ...] [metrics=NAME,NAME] [--json]
 
 Compares finished runs on the same split with the first one: settings that differ, metrics on test, and for each metric
-an interval (bootstrap over users) and a rank test (Wilcoxon, corrected by Holm); on slices of test as well. Runs that
-differ in their seed only count as fits of one model. Figures and numbers go to runs/comparisons/.
+the difference with its 95% interval and p, corrected by Holm; on slices of test as well. Runs that differ in nothing
+but their seed count as fits of one model, and the test takes users and fits as drawn at random. Several fits on one
+split: mfx -m model=als,bpr split=random split.seed=42 seed=1,2,3,4,5. Figures and numbers go to runs/comparisons/.
 
 RUN is a run's folder or the end of its name, its id in MLflow, its name, last, a study (its best run), or the folder
 of a sweep (all of its runs).
 """
-SETTINGS = ("metrics", "seed")
+SETTINGS = ("metrics",)
 
 
 def main(arguments: list[str]) -> int:
@@ -33,7 +34,6 @@ def main(arguments: list[str]) -> int:
         print(HELP, end="")
         return 0
     references, given, as_json = parse(arguments, SETTINGS)
-    seed = _seed(given.get("seed", "42"))
     metrics = [one.strip() for one in given["metrics"].strip("[]").split(",")] if "metrics" in given else None
     if not references:
         raise ConfigError("Which runs?", "Name two or more: mfx compare RUN RUN. See mfx compare --help.")
@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
     from mfx.analysis.several import expand
 
     runs = [run for reference in references for run in expand(reference)]
-    outcome = compare.compare(runs, metrics, seed)
+    outcome = compare.compare(runs, metrics)
     folder = compare_files.folder_of(outcome.runs)
     compare_files.write(outcome, folder)
     print(json.dumps(outcome.as_json(), indent=2)) if as_json else _show(outcome, folder)
@@ -75,12 +75,6 @@ def parse(arguments: list[str], settings: tuple[str, ...]) -> tuple[list[str], d
         else:
             references.append(argument)
     return references, given, "--json" in arguments
-
-
-def _seed(text: str) -> int:
-    if not text.isdecimal():
-        raise ConfigError(f"seed={text} must be a whole number from 0.")
-    return int(text)
 
 
 def _show(outcome: Comparison, folder: Path) -> None:

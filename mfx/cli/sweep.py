@@ -28,8 +28,8 @@ FAILURE_FILE = "failure.json"
 SUMMARY_FOLDER = "summary"
 HYDRAS_FILE = "multirun.yaml"
 """What Hydra writes down of a sweep when it begins, word for word."""
-NUISANCE = ("seed", "split.fold", "run_name")
-"""Settings that make repetitions of one experiment, not another experiment."""
+NUISANCE = ("seed", "split.fold", "tags.fold", "run_name")
+"""Settings that make repetitions of one experiment, not another experiment; ``tags.fold`` numbers published files."""
 
 
 class CannotStart(SystemExit):
@@ -217,7 +217,7 @@ def close(status: Literal["FINISHED", "FAILED", "KILLED"]) -> Summary:
 
 def _close(sweep: _OpenSweep, status: Literal["FINISHED", "FAILED", "KILLED"]) -> Summary:
     finished, failures = _harvest(sweep.directory)
-    groups = list(grouped(finished))
+    groups = list(grouped(finished, (_parent(sweep.directory / SUMMARY_FOLDER) or {}).get("swept", [])))
     notes = [note for folder in _folders(sweep.directory) for note in results.notes_of(folder)]
     jobs = len(finished) + len(failures)
     summary = Summary(sweep.directory, sweep.tracked.where(), groups, failures, jobs, list(dict.fromkeys(notes)))
@@ -267,17 +267,41 @@ def _folders(directory: Path) -> list[Path]:
     return sorted((path for path in directory.iterdir() if path.is_dir()), key=results.by_number)
 
 
-def grouped(finished: Sequence[Finished]) -> Iterator[Group]:
-    """Group runs that differ in seed or fold only, and take mean and spread of each metric they all have."""
+def grouped(finished: Sequence[Finished], swept: Sequence[str] = ()) -> Iterator[Group]:
+    """Group runs that differ in seed or fold only, and take mean and spread of each metric they all have.
+
+    Parameters
+    ----------
+    finished : sequence of (dict, dict)
+        Flattened settings and metrics of each run.
+    swept : sequence of str
+        Settings that the sweep gave several values. Others differ only because they follow one of these, such as the
+        path of a fold's file.
+    """
     members: dict[tuple[tuple[str, str], ...], list[dict[str, float]]] = {}
+    same = {*NUISANCE, *_following_folds([settings for settings, _ in finished], swept)}
     for settings, metrics in finished:
-        key = tuple(sorted((k, v) for k, v in settings.items() if k not in NUISANCE and not k.endswith(".seed")))
+        key = tuple(sorted((k, v) for k, v in settings.items() if k not in same and not k.endswith(".seed")))
         members.setdefault(key, []).append(metrics)
     for label, runs in zip(labels([dict(key) for key in members]), members.values(), strict=True):
         shared = [name for name in runs[0] if all(name in run for run in runs)]
         mean = {name: statistics.fmean(run[name] for run in runs) for name in shared}
         spread = {name: statistics.stdev(run[name] for run in runs) for name in shared} if len(runs) > 1 else {}
         yield Group(label, len(runs), mean, spread)
+
+
+def _following_folds(runs: Sequence[Mapping[str, str]], swept: Sequence[str]) -> Iterator[str]:
+    """Name the settings that were not swept themselves and have one value for each value of a swept seed or fold."""
+    folds = [name for name in swept if name in NUISANCE]
+    for name in dict.fromkeys(name for run in runs for name in run):
+        if any(name == one or name.startswith(f"{one}.") for one in swept):
+            continue
+        if any(_follows([(run.get(fold), run.get(name)) for run in runs]) for fold in folds):
+            yield name
+
+
+def _follows(pairs: Sequence[tuple[str | None, str | None]]) -> bool:
+    return len({value for _, value in pairs}) > 1 and len(set(pairs)) == len({fold for fold, _ in pairs})
 
 
 def labels(settings: Sequence[Mapping[str, str]]) -> list[str]:

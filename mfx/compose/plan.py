@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -238,9 +238,22 @@ def _evaluation(node: Mapping[str, Any]) -> EvaluationSettings:
 
 def _metrics(typed: list[str], objective: str, evaluation: Mapping[str, Any]) -> dict[str, Metric]:
     """Make the metrics that were asked for, and the objective if it is not among them."""
-    from mfx.metrics.names import create_metrics, full_name, parse
+    from mfx.metrics.names import full_name
 
-    asked = [*typed, *([] if objective in map(full_name, typed) else [objective])]
+    return metrics_of([*typed, *([] if objective in map(full_name, typed) else [objective])], evaluation)
+
+
+def metrics_of(names: Iterable[str], evaluation: Mapping[str, Any]) -> dict[str, Metric]:
+    """Make metrics by their typed names, with the settings that the node ``evaluation`` has for each.
+
+    Raises
+    ------
+    MFXError
+        As `mfx.metrics.names.create_metrics` does.
+    """
+    from mfx.metrics.names import create_metrics, parse
+
+    asked = list(names)
     own = {name: evaluation[name] for name in {parse(one)[0] for one in asked} if name in _own_nodes(evaluation)}
     return create_metrics(asked, own)
 

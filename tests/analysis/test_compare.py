@@ -12,6 +12,7 @@ from mfx.analysis.compare import compare
 from mfx.analysis.finished_run import FinishedRun, RunError
 from mfx.analysis.paired import differences
 from mfx.analysis.same_split import label
+from mfx.analysis.slices import half_of_the_ratings
 from mfx.cli.main import main
 from mfx.testing import planted_ratings
 
@@ -22,6 +23,10 @@ RUNS = {
     "als again": ("model=als", "seed=7", *QUIET),
     "bpr": ("model=bpr", "model.epochs=3", *QUIET),
     "random": ("model=bias", "split=random", *QUIET),
+    "seven, split 42": ("model=bias", "split=random", "run_name=seven_42", "seed=7", "split.seed=42", *QUIET),
+    "seven": ("model=bias", "split=random", "run_name=seven", "seed=7", *QUIET),
+    "liked": ("model=als", "run_name=liked", "seed=3", "evaluation.relevance_threshold=4", *QUIET),
+    "graded": ("model=als", "run_name=graded", "seed=4", "evaluation.ndcg.gain=rating", "objective=ndcg@10", *QUIET),
     "sampled": ("model=als", "run_name=sampled_als", "evaluation.candidates=50", *QUIET),
     "sampled bias": ("model=bias", "run_name=sampled_bias", "evaluation.candidates=50", *QUIET),
 }
@@ -115,7 +120,6 @@ def test_no_difference_between_two_seeds_of_one_model(runs):
     assert [one.run for one in (*outcome.tests, *outcome.slice_tests) if one.better is not None] == []
     assert the_test(outcome, "rmse").difference.value != 0
     assert [note for note in outcome.notes if "fits of one model with other seeds" in note] == outcome.notes
-    assert [one for one in outcome.tests if one.difference.certain] == []
 
 
 def test_runs_of_several_seeds_are_fits_of_one_model(runs):
@@ -127,7 +131,63 @@ def test_runs_of_several_seeds_are_fits_of_one_model(runs):
     assert found.better is True
     assert found.difference.value == pytest.approx(sum(of_als) / 2 - of_bias)
     assert outcome.as_json()["runs"][2]["model"] == "als_temporal (2 seeds)"
-    assert any("resamples of users and of fits" in line for line in outcome.protocol)
+    assert any("Users of test and fits of a model count as drawn at random" in line for line in outcome.protocol)
+    assert any(line.startswith("One fit only of bias_temporal: ") for line in outcome.protocol)
+
+
+def test_of_rankings_higher_is_better(runs):
+    found = the_test(compare([runs["als"], runs["bpr"]]), "ndcg@10")
+    assert (found.better, found.verdict) == (True, "better")
+    assert found.difference.value > 0
+    found = the_test(compare([runs["bpr"], runs["als"]]), "ndcg@10")
+    assert (found.better, found.verdict) == (False, "worse")
+
+
+def test_slices_are_cut_by_what_was_known_before_test(runs):
+    outcome, split = compare([runs["bias"], runs["als"]], metrics=["rmse"]), runs["bias"].split
+    by = {part: half_of_the_ratings(getattr(split, part).item_counts) for part in ("train_and_valid", "test")}
+    ratings = {part: int(head[split.test.items].sum()) for part, head in by.items()}
+    assert outcome.slices["head items"]["ratings"] == ratings["train_and_valid"] != ratings["test"]
+
+
+def test_a_model_with_one_fit_is_named(runs):
+    (line,) = [line for line in compare([runs["bias"], runs["als"]]).protocol if "One fit only" in line]
+    assert line.startswith("One fit only of bias_temporal, als_temporal: ")
+    assert "seed=1,2,3,4,5." in line
+
+
+@pytest.mark.parametrize(
+    ("other", "differing"),
+    [
+        ("liked", {"evaluation.relevance_threshold": ["null", "4.0"]}),
+        ("graded", {"evaluation.ndcg.gain": ["binary", "rating"], "objective": ["rmse", "ndcg@10"]}),
+    ],
+)
+def test_runs_that_differ_in_evaluation_are_no_fits_of_one_model(runs, other, differing):
+    outcome = compare([runs["als"], runs[other]])
+    assert outcome.settings == {**differing, "seed": ["42", outcome.settings["seed"][1]]}
+    assert not any("fits of one model" in note for note in outcome.notes)
+    (note,) = outcome.notes
+    for name, values in differing.items():
+        assert not name.startswith("evaluation") or f"{name}={values[1]} ({values[0]})" in note
+    assert "as all are scored here" in note or "by which all are scored here" in note
+    together = compare([runs["als"], runs["als again"], runs[other]])
+    assert [len(places) for places in together.models.values()] == [2, 1]
+
+
+def test_all_runs_are_scored_by_the_settings_of_the_first(runs):
+    """Also metrics that only another run reports, or that are asked for by name."""
+    first = compare([runs["graded"], runs["als"]], metrics=["ndcg@10", "ndcg@5"])
+    assert {metric.gain for metric in first.metrics.values()} == {"rating"}
+    assert first.scores[0].values["ndcg@10"] == pytest.approx(runs["graded"].metrics["test/ndcg@10"])
+    assert first.scores[1].values["ndcg@10"] != pytest.approx(runs["als"].metrics["test/ndcg@10"])
+
+
+def test_one_split_and_several_fits_is_what_the_refusal_says(runs):
+    with pytest.raises(RunError, match="different splits: seed is 42 and 7") as refused:
+        compare([runs["random"], runs["seven"]])
+    assert "give every run split.seed=42 beside its own seed" in refused.value.hint
+    assert len(compare([runs["random"], runs["seven, split 42"]], metrics=["rmse"]).runs) == 2
 
 
 def test_full_lists_and_sampled_candidates_are_not_compared(runs):
@@ -203,7 +263,7 @@ def test_the_command_prints_a_verdict_and_its_json_nothing_else(runs, capsys):
     said = capsys.readouterr().out
     assert "better" in said
     assert "ndcg" not in said
-    assert main(["compare", str(runs["bias"].folder), runs["als"].folder.name, "--json", "seed=1"]) == 0
+    assert main(["compare", str(runs["bias"].folder), runs["als"].folder.name, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["against"] == "bias_temporal"
 
 
@@ -213,8 +273,8 @@ def test_the_command_prints_a_verdict_and_its_json_nothing_else(runs, capsys):
         ([], "Which runs?"),
         (["nosuch", "last"], "There is no run 'nosuch'"),
         (["last"], "at least two different runs"),
-        (["last", "last", "sed=3"], "Did you mean 'seed'?"),
-        (["last", "seed=-1"], "whole number"),
+        (["last", "last", "metric=rmse"], "Did you mean 'metrics'?"),
+        (["last", "last", "seed=3"], "There is no setting 'seed'"),
         (["a", "b", "--jsn"], "Did you mean '--json'?"),
         (["als_temporal", "bias_temporal", "metrics=nosuch"], "nosuch"),
         (["bias_temporal", "bias_random"], "different splits"),
@@ -267,6 +327,6 @@ def test_seeds_of_one_model_are_no_different_models_alone_or_together(place, mon
         scores += [found.per_user for found in outcome.scores]
     # Without being told what they are, five fits are not taken for another model than the other five.
     pairs = [([one[name] for one in scores[::2]], [one[name] for one in scores[1::2]]) for name in scores[0]]
-    assert [found for found in differences(pairs, seed=42) if found.certain] == []
+    assert [found for found in differences(pairs) if found.certain] == []
     (found,) = [one for one in compare([made["bias"], *fits]).tests if one.metric == "rmse"]
     assert (found.run, found.better) == ("als_temporal (10 seeds)", True)

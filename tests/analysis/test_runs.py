@@ -47,6 +47,23 @@ def test_a_run_is_found_by_whatever_is_at_hand(run, place):
     assert [one.folder for one in finished()] == [newer.directory, older.directory]
 
 
+@pytest.mark.parametrize("wanted", ["b", "bbb", "temporal"])
+def test_the_last_word_of_a_folder_of_a_sweep_is_no_token(run, place, wanted):
+    """Only a folder TIME_NAME_TOKEN ends in a token; a finished run and one that failed are passed by alike."""
+    sweep = place / "runs" / "2026-01-01" / "10-00-00_sweep_0123"
+    sweep.mkdir(parents=True)
+    shutil.copytree(run().directory, sweep / f"0_als_{wanted}")
+    shutil.copytree(sweep / f"0_als_{wanted}", sweep / f"1_als_{wanted}")
+    (sweep / f"1_als_{wanted}" / "metrics.json").unlink()
+    for identity in sweep.glob("*/run.json"):
+        identity.unlink()
+    with pytest.raises(RunError, match=f"There is no run '{wanted}'"):
+        find(wanted)
+    assert find(f"0_als_{wanted}").folder == sweep / f"0_als_{wanted}"
+    with pytest.raises(RunError, match="is not finished"):
+        find(f"1_als_{wanted}")
+
+
 def test_an_exploration_is_no_run(run, place):
     made = run("run_name=made")
     explored = study.run("dataset=toy", "split=toy_split", "tracking=console")
@@ -198,5 +215,12 @@ def test_runs_that_mlflow_knows(run, place):
         shutil.rmtree(path)
     with pytest.raises(RunError, match="is not finished: it is failed"):
         find("failed")
-    with pytest.raises(RunError, match="There is no run 'nobody'"):
-        find("nobody")
+    for wanted in ("nobody", kept.run_id[0], gone.run_id[:3]):
+        with pytest.raises(RunError, match=f"There is no run '{wanted}'"):
+            find(wanted)
+    with pytest.raises(DataError):
+        run("tracking=mlflow", "run_name=gone", "dataset.fails=true")
+    for path in (place / "runs").glob("*/*_gone_*"):
+        shutil.rmtree(path)
+    with pytest.raises(RunError, match="'gone', has no folder below"):
+        find("gone")  # the one that finished

@@ -13,7 +13,7 @@ LISTS = "metrics=[precision@1,precision@3,precision@5]"
 @pytest.fixture
 def runs(toy, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    swept = ("model.learning_rate=0.02", "model.learning_rate=0.05", "split.fold=1")
+    swept = ("model.learning_rate=0.02", "model.learning_rate=0.05", "split.fold=1", "evaluation.relevance_threshold=3")
     return [FinishedRun(mfx.run(*toy.choices, LISTS, "figures=true", one).directory) for one in swept]
 
 
@@ -28,7 +28,10 @@ def test_runs_on_one_split_become_curves_and_others_nothing(runs):
     assert points == [[[k, run.metrics[f"test/precision@{k}"]] for k in (1, 3, 5)] for run in runs[:2]]
     for figure in drawn.values():
         assert captions(figure).startswith("toy, toy_split split (")
-    assert side_by_side.figures(runs[1:], ["b", "c"]) == {}
+    assert side_by_side.figures(runs[1:3], ["b", "c"]) == {}
+    assert runs[3].identity["split_fingerprint"] == runs[0].identity["split_fingerprint"]
+    assert side_by_side.figures([runs[0], runs[3]], ["a", "d"]) == {}, "they were evaluated by other settings"
+    assert side_by_side.gap([runs[0], runs[3]], ["a", "d"], "") is None
     assert side_by_side.figures(runs[:1], ["a"]) == {}
 
 

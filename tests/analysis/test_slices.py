@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -46,6 +48,22 @@ def test_items_and_users_are_cut_into_parts(split):
     for names in (["cold items", "tail items", "head items"], ["light users", "heavy users"]):
         members = [found[name].ratings(split.test) for name in names if name in found]
         assert (np.sum(members, axis=0) == 1).all()
+
+
+def test_history_alone_decides_what_is_popular_and_who_is_heavy(split):
+    """In test another item and another user have the most ratings by far."""
+    history = split.train_and_valid
+    item, user = int(np.argmin(history.item_counts)), int(np.argmin(history.user_counts))
+    crowd = np.full(len(history), item, split.test.items.dtype), np.full(len(history), user, split.test.users.dtype)
+    test = replace(split.test, items=crowd[0], users=crowd[1], values=np.sort(history.values), timestamps=None)
+    found = {one.name: one for one in slices(history, test)}
+    assert "head items" not in found
+    assert "heavy users" not in found
+    assert found["light users"].users[user]
+    assert (found["tail items"].items if history.item_counts[item] else found["cold items"].items)[item]
+    head = half_of_the_ratings(history.item_counts)
+    (made,) = [one for one in slices(history, split.test) if one.name == "head items"]
+    np.testing.assert_array_equal(made.items, head)
 
 
 def test_what_was_scored_is_what_an_experiment_scores(split, model):

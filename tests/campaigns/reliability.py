@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import claims
 import faults_and_load
 import page_of_mutants
 from campaign import REPOSITORY, RESULTS, when
@@ -65,6 +66,11 @@ PROMISES = (
         "No kernel reads or writes outside of its arrays, and kernels agree with float64.",
         "`.ci/run` runs `tests/solver` and tests of small models with `NUMBA_BOUNDSCHECK=1`, which reaches vector code "
         "and parallel loops; `tests/solver/test_bounds.py` plants accesses outside",
+    ),
+    (
+        "`mfx compare` claims a difference between equal models in at most 1 of 20 comparisons on all of test, and in "
+        "at most 1 of 20 on slices, with one fit of each or several.",
+        "`python tests/campaigns/claims.py`, which gives the power too; `tests/campaigns/test_claims.py`",
     ),
     (
         "Tests of solver, splits and metrics notice when their code is changed.",
@@ -130,7 +136,7 @@ def page(results: dict[str, dict[str, Any]]) -> str:
             "",
         ]
     lines += faults_and_load.faults(results.get("faults", {})) + faults_and_load.load(results.get("load", {}))
-    lines += page_of_mutants.mutants(results.get("mutants", {}))
+    lines += claims.lines(results.get("claims", {})) + page_of_mutants.mutants(results.get("mutants", {}))
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -1,9 +1,11 @@
 import errno
+import itertools
 import json
 import re
 
 import pytest
 
+from mfx import compose
 from mfx.cli import main as cli_main
 from mfx.cli import new, sweep
 
@@ -311,6 +313,20 @@ def test_runs_that_differ_in_seed_or_fold_form_a_group():
     assert group.spread["test/rmse"] == pytest.approx(7**0.5)
     groups = list(sweep.grouped([*runs, one(5.0, **{"model.name": "bias"})]))
     assert [(group.label, group.runs, group.spread) for group in groups][1] == ("bias", 1, {})
+
+
+def test_published_folds_form_a_group_with_the_files_that_follow_them():
+    """If only one run of each model came to its end, on another fold each, they still are two groups."""
+    swept, runs = ["model", "tags.fold"], []
+    for number, (model, fold) in enumerate(itertools.product(("bias", "als"), range(1, 6))):
+        choices = ["experiment=leaderboard_ml_100k", f"model={model}", f"tags.fold={fold}"]
+        runs.append((compose.flatten(compose.complete(compose.compose(choices))), {"test/rmse": float(number)}))
+    groups = list(sweep.grouped(runs, swept))
+    assert [(group.label, group.runs, group.mean["test/rmse"]) for group in groups] == [
+        ("bias", 5, 2.0),
+        ("als", 5, 7.0),
+    ]
+    assert [group.runs for group in sweep.grouped([runs[0], runs[6]], swept)] == [1, 1]
 
 
 def test_labels_name_what_differs():
