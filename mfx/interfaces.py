@@ -87,6 +87,9 @@ class Features:
 class Catalogue:
     """Who and what there is: raw ids in increasing order, and what is known of each item and user.
 
+    It says what may be recommended: it is declared by the data set, not learned from ratings. Only MovieLens' block
+    ``tags`` counts what people did over time, and so is refused where a split by time holds out the future.
+
     Every part of a split shares the catalogue, so an index means the same user or item everywhere, whether or not
     that part has a rating of it.
 

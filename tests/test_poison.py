@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import mfx
+from mfx import compose
+from mfx.errors import SettingError
 
 SETTINGS = {
     "popularity": (),
@@ -67,3 +69,13 @@ def test_absurd_ratings_of_test_change_nothing_but_the_score_on_test(
     assert any(name.startswith("valid/") for name in same)
     if clean.model.predicts == "ratings":
         assert poisoned.metrics["test/rmse"] > 50 > clean.metrics["test/rmse"]
+
+
+@pytest.mark.parametrize("split", ["temporal", "global_temporal", "leave_last_out"])
+@pytest.mark.parametrize("model", ["genre_als", "bayes_mf"])
+def test_tags_of_all_times_are_no_features_under_a_rule_by_time(model, split, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = [f"model={model}", "model.item_features=[genres,tags]"]
+    with pytest.raises(SettingError, match=f"tags, which people also gave after what split={split} learns from"):
+        mfx.run("dataset=movielens_demo", f"split={split}", *words)
+    compose.build(compose.compose(["dataset=movielens_demo", "split=random", *words]))

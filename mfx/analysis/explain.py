@@ -148,18 +148,20 @@ def new_item(run: FinishedRun, request: Request, genres: str) -> Explanation:
     features, rows_of_features = model.new_item_parts({"genres": names})
     found = parts.shares(model.offset_, row, rows_of_features)
     low, high = model.scale_.low, model.scale_.high
-    prediction = float(model.predictions(np.array([found.prediction], np.float32))[0])
+    prediction = float(model.predictions(np.array([found.prediction]))[0])
     points = [("mean of all ratings", found.mean), (f"bias of {who}", found.user_bias)]
     points += [(name, float(share)) for name, share in zip(map(_plainly, features), found.shares, strict=True)]
     rows: list[dict[str, Any]] = [{"part": part, "points": value} for part, value in points]
-    rows.append({"part": "prediction", "points": found.prediction})
+    if prediction != found.prediction:
+        rows.append({"part": "clipping to the scale", "points": prediction - found.prediction})
+    rows.append({"part": "prediction", "points": prediction})
     clipped = f", clipped to {prediction:g}" if prediction != found.prediction else ""
     label = " + ".join(names)
     figure = signed_bars(
         [part for part, _ in points[1:]],
         [value for _, value in points[1:]],
         axis=f"Share of the prediction ({RATING_POINTS})",
-        title=f"A new item, {label}: {found.prediction:.2f} for {who}",
+        title=f"A new item, {label}: {prediction:.2f} for {who}",
         caption=f"{run.caption}. Mean {found.mean:.3f} plus the bars gives the predicted rating, "
         f"{found.prediction:.3f}{clipped}, on the scale {low:g} to {high:g}. The item has no ratings.",
     )

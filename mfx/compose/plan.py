@@ -103,6 +103,7 @@ def build(config: Any) -> Plan:
     objective = full_name(plain["objective"] or made["model"].objective)
     metrics = _metrics(plain["metrics"], objective, plain["evaluation"])
     _check_objective(objective, metrics[objective], plain["model"]["name"], made["model"])
+    _check_tags(made["model"], made["split"])
     made["engine"].check(made["dataset"], made["split"], made["model"], metrics)
     evaluation = _evaluation(plain["evaluation"])
     names = {name: under_protocol(name, metric, evaluation) for name, metric in metrics.items()}
@@ -121,6 +122,15 @@ def build(config: Any) -> Plan:
         resume=resume,
         checkpoint_minutes=checkpoint_minutes,
     )
+
+
+def _check_tags(model: Any, splitter: Any) -> None:
+    """Refuse to learn from tags of all times where what is held out is meant to be the future."""
+    if "tags" in (getattr(model, "item_features", None) or ()) and getattr(splitter, "leak_free", "none") != "none":
+        raise SettingError(
+            f"model.item_features names tags, which people also gave after what split={splitter.name} learns from.",
+            "Leave tags out, or use a split that is not by time, such as split=random.",
+        )
 
 
 def complete(config: Any) -> dict[str, Any]:

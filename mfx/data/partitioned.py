@@ -19,7 +19,7 @@ from mfx.interfaces import AnyArray, PartColumns, Ratings
 from mfx.registry import register
 from mfx.settings import Component, setting
 
-FORMAT = 2
+FORMAT = 3
 AGAIN = "Write it again: mfx data partition."
 MANIFEST, CATALOGUE = "manifest.json", "catalogue.mfx"
 COLUMNS = ("user", "item", "rating", "timestamp")

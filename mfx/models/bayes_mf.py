@@ -311,7 +311,7 @@ class BayesMF(FactorModel):
         """Say between which bounds the ratings of pairs lie.
 
         The distribution of a rating is taken for normal, with the mean of `predict` and the variance of what the
-        samples predict plus that of the user's ratings around it. Bounds are not clipped to the rating scale.
+        samples predict plus that of the user's ratings around it. Bounds are clipped where predictions are.
 
         Parameters
         ----------
@@ -338,7 +338,8 @@ class BayesMF(FactorModel):
         users, items = (np.ascontiguousarray(side) for side in np.broadcast_arrays(users, items))
         reach = ndtri(0.5 + 0.5 * coverage) * np.sqrt(self._variances(users, items))
         middle = self.score_pairs(users, items)
-        return (middle - reach).astype(np.float32), (middle + reach).astype(np.float32)
+        low, high = (self.predictions((middle + far).astype(np.float32)) for far in (-reach, reach))
+        return low, high
 
     def _variances(self, users: IndexArray, items: IndexArray) -> DoubleArray:
         """Return the predictive variance of pairs; float64, shape of `users`."""

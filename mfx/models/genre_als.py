@@ -46,8 +46,9 @@ class GenreALS(ALS):
     genre_reg : float
         Penalty of W and of the users' map.
     item_features : list of str, optional
-        Blocks of features: those of the data set (``genres``, ``year``, ``tags``), ``constant`` and ``count``, the
-        logarithm of the number of ratings. By default constant, genres, year where the data set has it, and count.
+        Blocks of features: those of the data set (``genres``, ``year``; ``tags``, but not under splits by time),
+        ``constant`` and ``count``, the logarithm of the number of ratings. By default constant, genres, year where the
+        data set has it, and count.
     user_features : list of str
         The same of users, ``gender`` or ``age`` for example. By default none: users are pulled to zero, as in `ALS`.
     feature_bias : bool

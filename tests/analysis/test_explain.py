@@ -49,6 +49,20 @@ def test_shares_of_a_new_item_add_up_to_the_prediction_of_the_model(run, genres)
     assert found.facts["prediction"] == points[-1]
 
 
+def test_the_prediction_of_a_new_item_obeys_clip(run, monkeypatch):
+    free = explain.new_item(run, Request(user=7), "horror")
+    assert not any("clip" in row["part"] for row in free.rows)
+    assert "clipped" not in free.figures[free.name].texts[-1].get_text()
+    monkeypatch.setattr(run.model, "clip", True)
+    monkeypatch.setattr(run.model, "scale_", mfx.RatingScale(0.5, 1.5))
+    found = explain.new_item(run, Request(user=7), "horror")
+    points = [row["points"] for row in found.rows]
+    assert found.facts["prediction"] == points[-1] == 1.5 < free.rows[-1]["points"]
+    assert points[-1] == pytest.approx(sum(points[:-1]), abs=1e-12)
+    assert points[:-2] == [row["points"] for row in free.rows[:-1]]
+    assert ": 1.50 for" in found.figures[found.name].axes[0].get_title(loc="left")
+
+
 def test_a_new_user_and_a_new_item(run):
     fan = explain.new_item(run, Request(ratings=SEEDS), "Sci-Fi")
     other = explain.new_item(

@@ -29,7 +29,7 @@ SPLITS = [
 MODELS = [
     mfx.Bias(epochs=3),
     mfx.ALS(factors=4, epochs=3),
-    mfx.ALS(factors=4, epochs=3, solver="cg"),
+    mfx.ALS(factors=4, epochs=3, solver="cg", clip=True),
     mfx.GenreALS(factors=4, epochs=3),
     mfx.BPR(factors=4, epochs=3, positive_threshold=3.0, negatives="popularity"),
 ]

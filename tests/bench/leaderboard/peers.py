@@ -43,9 +43,9 @@ class RatingPeer(FactorModel):
     predicts: ClassVar[Literal["ratings", "ranking"]] = "ratings"
     objective: ClassVar[str] = "rmse"
 
-    def score_pairs(self, users: IndexArray, items: IndexArray) -> FloatArray:
-        """Predict pairs of indices; float32."""
-        return np.clip(super().score_pairs(users, items), np.float32(self.scale_.low), np.float32(self.scale_.high))
+    def predictions(self, scores: FloatArray) -> FloatArray:
+        """Clip scores to the rating scale."""
+        return np.clip(scores, np.float32(self.scale_.low), np.float32(self.scale_.high))
 
     def fold_in_row(self, items: IndexArray, values: FloatArray) -> FloatArray:
         """Refuse: peers are compared on the users of the ratings."""
@@ -71,7 +71,7 @@ class Surprise(RatingPeer):
         from surprise import Dataset, Reader
 
         frame = pd.DataFrame({"user": train.users, "item": train.items, "rating": train.values.astype(np.float64)})
-        reader = Reader(rating_scale=(train.scale.low, train.scale.high))
+        reader = Reader(rating_scale=(train.rating_range.low, train.rating_range.high))
         known = Dataset.load_from_df(frame, reader).build_full_trainset()
         settings = {"n_factors": self.factors, "n_epochs": self.epochs, "random_state": self.seed}
         self.fitted_ = self.algorithm({**settings, "lr_all": self.learning_rate, "reg_all": self.reg}).fit(known)
@@ -189,8 +189,12 @@ class MyFM(Recommender):
 
     def score_pairs(self, users: IndexArray, items: IndexArray) -> FloatArray:
         """Average the predictions of the samples; float32."""
-        predicted = self.fitted_.predict(self.columns(users, items), n_workers=1)
-        return np.clip(predicted, self.scale_.low, self.scale_.high).astype(np.float32)
+        predicted: FloatArray = self.fitted_.predict(self.columns(users, items), n_workers=1).astype(np.float32)
+        return predicted
+
+    def predictions(self, scores: FloatArray) -> FloatArray:
+        """Clip scores to the rating scale."""
+        return np.clip(scores, np.float32(self.scale_.low), np.float32(self.scale_.high))
 
     def score_users(self, users: IndexArray) -> FloatArray:
         """Score every item for each user; float32, shape (len(users), items)."""

@@ -185,7 +185,7 @@ def test_surprise_predicts_the_same(bench, name):
     pytest.importorskip("surprise", reason="scikit-surprise is not installed")
     model = registry.create("model", name, {"factors": 6, "reg": 0.0, "learning_rate": 0.02}).fit(cold_ratings())
     theirs = [model.fitted_.predict(user, item).est for user, item in zip(*PAIRS, strict=True)]
-    assert np.abs(model.score_pairs(*PAIRS) - theirs).max() < 1e-5
+    assert np.abs(model.predict_pairs(*PAIRS) - theirs).max() < 1e-5
 
 
 def test_cmfrec_predicts_the_same_of_whom_it_knows(bench):
@@ -194,7 +194,7 @@ def test_cmfrec_predicts_the_same_of_whom_it_knows(bench):
     model = registry.create("model", "cmfrec", {"factors": 5, "reg": 1.0}).fit(train)
     known = (train.user_counts[PAIRS[0]] > 0) & (train.item_counts[PAIRS[1]] > 0)
     theirs = np.clip(model.fitted_.predict(*PAIRS), 1.0, 5.0)
-    ours = model.score_pairs(*PAIRS)
+    ours = model.predict_pairs(*PAIRS)
     assert np.abs(ours - theirs)[known].max() < 1e-5
     assert np.isfinite(ours).all()
 
