@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
-_LARGEST = 2**63 - 1
+from mfx.raw_ids import INT64, INTEGER
+
+_INTEGER = re.compile(INTEGER)
 
 
 def mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -69,12 +70,10 @@ def id_ranks(ids: NDArray[Any]) -> NDArray[np.int64] | None:
 
 def _integers(ids: NDArray[Any]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
     """Say which ids are integers of 64 bits in canonical notation, and return their values, 0 for the others."""
-    if ids.dtype.kind in "iu" and (not ids.size or int(ids.max()) <= _LARGEST):
+    if ids.dtype.kind in "iu" and (not ids.size or int(ids.max()) in INT64):
         return np.ones(ids.size, dtype=np.bool_), ids.astype(np.int64)
     matched = [_INTEGER.fullmatch(str(text)) for text in ids.tolist()]
     found = [0 if match is None else int(match[0]) for match in matched]
-    fits = [
-        match is not None and -_LARGEST - 1 <= value <= _LARGEST for match, value in zip(matched, found, strict=True)
-    ]
+    fits = [match is not None and value in INT64 for match, value in zip(matched, found, strict=True)]
     values = [value if fit else 0 for value, fit in zip(found, fits, strict=True)]
     return np.array(fits, dtype=np.bool_), np.array(values, dtype=np.int64)

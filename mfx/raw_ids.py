@@ -14,7 +14,10 @@ from mfx.errors import MFXError
 
 log = logging.getLogger("mfx")
 
-WHOLE = r"(0|-?[1-9][0-9]{0,18})(\.0)?"
+INTEGER = r"(0|-?[1-9][0-9]{0,18})"
+"""The one spelling of an integer that has no leading zeros, plus or decimals; it may be beyond 64 bits."""
+
+WHOLE = rf"{INTEGER}(\.0)?"
 """Spellings of an integer of which no two differ in anything but ".0", which pandas adds beside missing values."""
 
 ANY_WHOLE = r"[+-]?[0-9]+(\.0)?"
@@ -30,7 +33,12 @@ _WHOLE = re.compile(WHOLE)
 
 def is_whole(text: str) -> bool:
     """Whether an id is spelled as an integer of 64 bits, without leading zeros or a plus; ``.0`` may follow."""
-    return _WHOLE.fullmatch(text) is not None and int(text.removesuffix(".0")) in INT64
+    return _WHOLE.fullmatch(text) is not None and integer_of(text) in INT64
+
+
+def integer_of(text: str) -> int:
+    """Return the integer that an id of digits means, which `WHOLE` or `ANY_WHOLE` fits."""
+    return int(text.removesuffix(".0"))
 
 
 def are_whole(ids: list[str]) -> bool:
@@ -57,7 +65,7 @@ def without_decimals(ids: list[str], setting: str) -> list[str]:
 
 
 def _canonical(text: str) -> str:
-    return str(int(text.removesuffix(".0"))) if re.fullmatch(ANY_WHOLE, text) else text
+    return str(integer_of(text)) if re.fullmatch(ANY_WHOLE, text) else text
 
 
 def look_up(find: Callable[[Any], Any], ids: Any, integer: bool) -> Any:
@@ -86,7 +94,7 @@ def look_up(find: Callable[[Any], Any], ids: Any, integer: bool) -> Any:
     index = np.full(ids.size, -1, dtype=np.int32)
     whole = np.array([is_whole(text) for text in texts], dtype=np.bool_)
     if whole.any():
-        numbers = [int(text.removesuffix(".0")) for text in texts if is_whole(text)]
+        numbers = [integer_of(text) for text in texts if is_whole(text)]
         index[whole] = find(np.array(numbers, dtype=np.int64))
     return index
 

@@ -11,6 +11,8 @@ from mfx.interfaces import Split
 PREFIX = "popularity/"
 """Beginning of the names of these numbers among the metrics of a run."""
 
+_DECIMALS = 4
+
 
 def popularity_on_test(plan: Plan, split: Split) -> dict[str, float]:
     """Score popularity on test, by the ranking metrics of the plan.
@@ -46,9 +48,14 @@ def notes(plan: Plan, test: Mapping[str, float], popularity: Mapping[str, float]
     """
     for name, metric in plan.metrics.items():
         level, value = popularity.get(f"{PREFIX}{name}"), test.get(name)
-        if level is None or value is None or not (value < level if metric.higher_is_better else value > level):
+        if level is None or value is None:
             continue
-        line = f"By {name} popularity is better than {plan.config['model']['name']}: {level:.4f} against {value:.4f}."
+        # As they are shown, because sums of equal terms may differ in the last bit.
+        level, value = round(level, _DECIMALS), round(value, _DECIMALS)
+        if not (value < level if metric.higher_is_better else value > level):
+            continue
+        numbers = f"{level:.{_DECIMALS}f} against {value:.{_DECIMALS}f}"
+        line = f"By {name} popularity is better than {plan.config['model']['name']}: {numbers}."
         if plan.model.predicts == "ranking":
             return [line]
         ranking = [

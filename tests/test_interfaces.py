@@ -274,9 +274,8 @@ def test_train_and_valid_together_are_in_canonical_order(repeats):
     assert split.fingerprint != Split(split.valid, split.train, split.test, rule="by thirds").fingerprint
 
 
-def test_scale_and_mean():
+def test_mean():
     made = ratings([(1, 1, 1, 0), (1, 2, 9, 0)])
-    assert made.scale == RatingScale(0.5, 4.5)
     assert made.mean == 2.5
     empty = Ratings.from_columns([], [], [], catalogue=made.catalogue)
     assert (len(empty), empty.mean) == (0, 0.0)

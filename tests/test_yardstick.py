@@ -57,6 +57,7 @@ def test_a_model_is_called_worse_only_where_it_is(name):
     assert "model=bpr" in note
     assert "popularity." not in note.partition("try a ranking model")[2]
     assert yardstick.notes(plan, {name: better}, popularity) == yardstick.notes(plan, {name: 0.2}, popularity) == []
+    assert yardstick.notes(plan, {name: 0.2 + (worse - 0.2) * 1e-12}, popularity) == []
     plan.model.predicts = "ranking"
     (note,) = yardstick.notes(plan, {name: worse}, popularity)
     assert "try" not in note

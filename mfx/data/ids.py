@@ -13,7 +13,7 @@ from mfx.data.pieces import Labels, narrowed
 from mfx.data.raw import Facts, IdColumn
 from mfx.errors import DataError
 from mfx.interfaces import AnyArray, BoolArray, IndexArray, PointerArray
-from mfx.raw_ids import ANY_WHOLE, INT64, WHOLE, is_whole
+from mfx.raw_ids import ANY_WHOLE, INT64, WHOLE, integer_of, is_whole
 
 _SPARSE = 8  # slots of a lookup table that one id may cost
 _FEW = 1 << 20
@@ -219,4 +219,4 @@ def convert_ids(ids: Sequence[str] | AnyArray, example: object, where: str) -> A
             "Give both files the same ids, or read them as text (dataset.item_ids=text).",
         )
     # Without the dtype, no ids would be floating point.
-    return np.array([int(text.removesuffix(".0")) for text in texts], dtype=np.int64)
+    return np.array([integer_of(text) for text in texts], dtype=np.int64)

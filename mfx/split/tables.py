@@ -15,7 +15,7 @@ import numpy as np
 from mfx.errors import DataError, SettingError, SplitError
 from mfx.interfaces import AnyArray, DoubleArray, PointerArray
 from mfx.quoting import Opener, Quotes, read_with_quotes
-from mfx.raw_ids import is_whole
+from mfx.raw_ids import integer_of, is_whole
 from mfx.timestamps import of_arrow
 
 if TYPE_CHECKING:
@@ -195,5 +195,5 @@ def _ids(column: Any, like: AnyArray, what: str, file: Path) -> AnyArray:
     unlike = next((label for label in labels if not is_whole(label)), None)
     if unlike is not None:
         raise _other_table(file, f"{what} ids look like {unlike!r} there and {like[0]} in the data set")
-    numbers: AnyArray = np.array([int(label.removesuffix(".0")) for label in labels], dtype=np.int64)
+    numbers: AnyArray = np.array([integer_of(label) for label in labels], dtype=np.int64)
     return numbers[codes]
