@@ -194,7 +194,8 @@ def _of_objects(array: NDArray[Any], what: str) -> NDArray[Any]:
 
 def _refuse_floats(wrong: NDArray[Any], what: str) -> None:
     if wrong.size:
-        reason = "is missing" if np.isnan(wrong[0]) else "is no integer that floats tell from its neighbours"
+        whole = np.isfinite(wrong[0]) and np.floor(wrong[0]) == wrong[0]
+        reason = "is missing" if np.isnan(wrong[0]) else "may be another integer, rounded" if whole else "is no integer"
         raise DataError(f"{what}: {wrong[0]} {reason} ({wrong.size} such ids).", _HINT)
 
 

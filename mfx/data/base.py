@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import time
 from abc import abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -14,6 +17,19 @@ from mfx.data.raw import Origin, log
 from mfx.errors import mask
 from mfx.interfaces import Ratings
 from mfx.settings import Component, setting
+
+
+@contextlib.contextmanager
+def _warnings_heard() -> Iterator[list[str]]:
+    """Gather what is warned of meanwhile, since whoever reads the cache must know it as well."""
+    heard: list[str] = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: heard.append(record.getMessage())  # type: ignore[method-assign]
+    log.addHandler(handler)
+    try:
+        yield heard
+    finally:
+        log.removeHandler(handler)
 
 
 @dataclass(kw_only=True)
@@ -57,13 +73,14 @@ class CachedDataset(Component):
         path = cache_path(self.title, {"code": code, **self.identity()})
         cached = read_cached(path)
         if cached is not None:
-            ratings, self.dropped_ = cached
-            if self.dropped_:
-                log.warning("%s: %s were left out when the data set was first read.", self.title, self._left_out())
+            ratings, self.dropped_, warnings = cached
+            for text in warnings:
+                log.warning("%s", text)
             return ratings
         log.info("%s: reading %s; the next time its columns come from %s.", self.title, mask(self.source), path)
-        ratings = self.read(self.dropped_)
-        write_cached(path, ratings, self.dropped_)
+        with _warnings_heard() as warnings:
+            ratings = self.read(self.dropped_)
+        write_cached(path, ratings, self.dropped_, warnings)
         return ratings
 
     @property

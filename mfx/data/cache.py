@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from mfx.data.store import DamagedFile, read_columns, write_columns
 from mfx.errors import DataError
 from mfx.interfaces import AnyArray, Catalogue, Features, Ratings, RatingScale
 
-FORMAT = 5
+FORMAT = 6
 """Raise it whenever the layout of the cache changes, or code outside this package that decides what is read."""
 
 
@@ -46,14 +46,15 @@ def cache_path(label: str, identity: Mapping[str, Any]) -> Path:
     return cache_folder() / "columns" / f"{plain}-{key}.mfx"
 
 
-def read_cached(path: Path) -> tuple[Ratings, dict[str, int]] | None:
-    """Return the cached ratings and the rows that were left out of them; None if there are none.
+def read_cached(path: Path) -> tuple[Ratings, dict[str, int], list[str]] | None:
+    """Return the cached ratings, the rows that were left out of them and the warnings of the first read.
 
-    A damaged file is reported and counts as none.
+    None if there is no such file; a damaged one is reported and counts as none.
     """
     try:
         columns, meta = read_columns(path)
-        return unpack(columns, meta), {str(k): int(v) for k, v in meta["dropped"].items()}
+        dropped = {str(reason): int(rows) for reason, rows in meta["dropped"].items()}
+        return unpack(columns, meta), dropped, [str(text) for text in meta["warnings"]]
     except FileNotFoundError:
         return None
     except (DamagedFile, DataError, OSError, KeyError, ValueError, TypeError) as error:
@@ -61,11 +62,11 @@ def read_cached(path: Path) -> tuple[Ratings, dict[str, int]] | None:
         return None
 
 
-def write_cached(path: Path, ratings: Ratings, dropped: Mapping[str, int]) -> None:
+def write_cached(path: Path, ratings: Ratings, dropped: Mapping[str, int], warnings: Sequence[str]) -> None:
     """Keep ratings for the next read; a cache folder that cannot be written is reported, nothing more."""
     columns, meta = pack(ratings)
     try:
-        write_columns(path, columns, {**meta, "dropped": dict(dropped)})
+        write_columns(path, columns, {**meta, "dropped": dict(dropped), "warnings": list(warnings)})
     except OSError as error:
         log.warning("The cache file %s cannot be written (%s); the next read will be as slow.", path, error)
 

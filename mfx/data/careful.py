@@ -12,7 +12,6 @@ from mfx.data.fields import BadField, parse_id, parse_rating, parse_time
 from mfx.data.layout import Layout, id_kind, rows_of
 from mfx.data.pieces import Sink
 from mfx.data.raw import IdColumn, RawRatings, Rejected, joined_times
-from mfx.errors import DataError
 from mfx.quoting import Opener
 
 _PIECE = 1 << 17
@@ -26,7 +25,7 @@ def read_carefully(
     at = [names.index(column) for column in layout.wanted]
     layout = with_kinds_of_ids(opener, layout, names)
     integers = [kind == "integer" for kind in (layout.user_ids, layout.item_ids)]
-    rounding, rejected, rows, usable = Rounding(), Rejected(), 0, 0
+    rounding, rejected, rows = Rounding(), Rejected(), 0
     piece = _Piece(layout, integers, rounding)
     with opener() as stream:
         lines_of_data = rows_of(stream, layout.separator, layout.quotes)
@@ -45,13 +44,10 @@ def read_carefully(
                 rejected.add(str(problem), number, layout.separator.join(row))
                 continue
             piece.add(user, item, value, time, number)
-            usable += 1
             if len(piece) == _PIECE:
                 sink.add(piece.finished(where))
                 piece = _Piece(layout, integers, rounding)
     rejected.settle(where, rows, "line", on_bad_rows)
-    if not usable:
-        raise DataError(f"{where} holds no usable ratings.", "Check that it is the file you meant.")
     if len(piece):
         sink.add(piece.finished(where))
     rounding.report(where, "line")

@@ -52,7 +52,7 @@ def read_parquet(path: Path, layout: Layout, on_bad_rows: str, sink: Sink) -> Re
 
 
 def _read(path: Path, layout: Layout, kinds: list[str], on_bad_rows: str, sink: Sink) -> Rejected:
-    rounding, rejected, rows, usable = Rounding(), Rejected(), 0, 0
+    rounding, rejected, rows = Rounding(), Rejected(), 0
     for table in _tables(path, layout):
         problems: list[tuple[str, BoolArray]] = []
         ids = []
@@ -90,12 +90,9 @@ def _read(path: Path, layout: Layout, kinds: list[str], on_bad_rows: str, sink: 
                 )
             )
         rows += table.num_rows
-        usable += good.size
     if not rows:
         raise DataError(f"{path} holds no ratings.", "Check that it is the file you meant.")
     rejected.settle(str(path), rows, "row", on_bad_rows)
-    if not usable:
-        raise DataError(f"{path} holds no usable ratings.", "Check that it is the file you meant.")
     rounding.report(str(path), "row")
     return rejected
 

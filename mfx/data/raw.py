@@ -157,17 +157,17 @@ class Rejected:
         Raises
         ------
         DataError
-            If there is such a row and the policy is not "drop".
+            If there is such a row and the policy is not "drop", or if no other row is left.
         """
         if self.first is None:
             return
         line, reason, text = self.first
         reasons = ", ".join(f"{count} {what}" for what, count in sorted(self.counts.items()))
         example = f"first at {unit} {line} ({reason}): {shorten(text)}"
-        if policy != "drop":
+        if policy != "drop" or self.total == rows:
+            drop = ", or set dataset.on_bad_rows=drop to leave them out" if self.total < rows else ""
             raise DataError(
-                f"{where}: {self.total} of {rows} rows cannot be used ({reasons}); {example}.",
-                "Correct them, or set dataset.on_bad_rows=drop to leave them out.",
+                f"{where}: {self.total} of {rows} rows cannot be used ({reasons}); {example}.", f"Correct them{drop}."
             )
         log.warning("%s: left out %d of %d rows (%s); %s.", where, self.total, rows, reasons, example)
 

@@ -127,6 +127,21 @@ def test_a_file_replaced_at_equal_size_and_time_is_read_again(make, file, before
     assert second == facts(dataset.load()) != first
 
 
+def test_a_read_from_the_cache_repeats_the_warnings_of_the_first_read(tmp_path, caplog):
+    dataset = table_of(tmp_path)
+    (tmp_path / "r.csv").write_text("user_id,item_id,rating,timestamp\n1,A,16777217,5\n2,B,3,6\n2,C,1,6\n2,D,x,6\n")
+    (tmp_path / "i.csv").write_text("item_id,title,genres\nA,Alien,Horror\nb,Brazil,Satire\nc,Contact,Drama\n")
+    dataset.on_bad_rows = "drop"
+    dataset.load()
+    first = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert ["float32 rounds" in text for text in first] == [False, True, False]
+    assert "left out 1 of 4 rows" in first[0]
+    assert "Only 1 of 3 items" in first[2]
+    caplog.clear()
+    dataset.load()
+    assert [record.getMessage() for record in caplog.records] == first
+
+
 def test_a_time_of_change_in_whole_milliseconds_does_not_tell_so_the_content_does(tmp_path, monkeypatch):
     (tmp_path / "a").write_text("x")
     assert len(sources.file_stamp(tmp_path / "a")) == 4

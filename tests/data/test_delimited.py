@@ -162,9 +162,9 @@ def test_long_bad_rows_are_shortened():
     assert len(str(caught.value)) < 350
 
 
-def test_nothing_usable():
-    with pytest.raises(DataError, match="holds no usable ratings"):
-        read("u,i,r,t\n1,2,x,4\n", STRICT, "drop")
+def test_a_file_of_bad_rows_only_is_refused_with_the_first_of_them():
+    with pytest.raises(DataError, match=r"2 of 2 rows cannot be used .*first at line 2 .*'1,2,x,4'\. Correct them\.$"):
+        read("u,i,r,t\n1,2,x,4\n1,3,y,4\n", STRICT, "drop")
 
 
 def test_no_such_column_suggests_the_nearest():

@@ -111,7 +111,7 @@ def test_the_unit_belongs_to_the_fingerprint_and_survives_the_cache(tmp_path):
     seconds = mfx.Ratings.from_columns([7] * 3, ITEMS, [3.0] * 3, ratings.timestamps[::-1] // 1000)
     finer = mfx.Ratings.from_columns([7] * 3, ITEMS, [3.0] * 3, MS, time_unit="us")  # the same counts, in 1970
     assert len({one.rows_fingerprint for one in (ratings, seconds, finer)}) == 3
-    write_cached(tmp_path / "c.mfx", ratings, {})
+    write_cached(tmp_path / "c.mfx", ratings, {}, [])
     cached = read_cached(tmp_path / "c.mfx")[0]
     assert (cached.time_unit, cached.rows_fingerprint) == ("ms", ratings.rows_fingerprint)
 
