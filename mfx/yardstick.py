@@ -29,7 +29,7 @@ def popularity_on_test(plan: Plan, split: Split) -> dict[str, float]:
     if not metrics or not len(split.test) or plan.config["model"]["name"] == "popularity":
         return {}
     seen = split.train_and_valid
-    model = plan.engine.fit(registry.create("model", "popularity"), seen, None)
+    model = registry.create("model", "popularity").fit(seen)
     values, _ = plan.engine.evaluate(model, seen, split.test, metrics, plan.evaluation)
     return {f"{PREFIX}{name}": value for name, value in values.items()}
 

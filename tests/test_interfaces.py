@@ -274,8 +274,12 @@ def test_train_and_valid_together_are_in_canonical_order(repeats):
     assert split.fingerprint != Split(split.valid, split.train, split.test, rule="by thirds").fingerprint
 
 
-def test_mean():
+def test_scale_and_mean():
     made = ratings([(1, 1, 1, 0), (1, 2, 9, 0)])
+    assert (made.scale, made.rating_range) == (None, RatingScale(0.5, 4.5))
+    declared = dataclasses.replace(made, scale=RatingScale(0.5, 5.0))
+    assert declared.take(declared.items == 0).rating_range == RatingScale(0.5, 5.0)
+    assert made.take(made.items == 0).rating_range == RatingScale(0.5, 0.5), "a part has a range of its own"
     assert made.mean == 2.5
     empty = Ratings.from_columns([], [], [], catalogue=made.catalogue)
     assert (len(empty), empty.mean) == (0, 0.0)

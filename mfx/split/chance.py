@@ -50,6 +50,15 @@ def number_hash(seed: int, numbers: NDArray[np.integer[Any]], stream: int = 0) -
 def item_hash(seed: int, catalogue: Catalogue, stream: int = 0) -> PointerArray:
     """Hash the raw id of each item of a catalogue; nothing else makes a difference.
 
+    Parameters
+    ----------
+    seed : int
+        Which random choice.
+    catalogue : Catalogue
+        Whose items.
+    stream : int
+        Tells apart several choices made with one seed.
+
     Returns
     -------
     int64 array, shape (items,)

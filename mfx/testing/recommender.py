@@ -79,7 +79,7 @@ class RecommenderLaws(ComponentContract):
         unseen = narrow.take(np.zeros(len(narrow), dtype=np.bool_))
         before, after = (evaluate(model, unseen, held_out, metrics, settings).values for model in (free, clipped))
         assert before["ndcg@3_sampled_5"] == after["ndcg@3_sampled_5"], "sampled candidates are ranked after clipping"
-        assert before["rmse"] != after["rmse"]
+        assert component.predicts != "ratings" or before["rmse"] != after["rmse"]
         try:
             folded = [model.fold_in(items[:3], [5.0, 3.0, 4.0]) for model in (free, clipped)]
         except ModelError:

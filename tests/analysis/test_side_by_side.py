@@ -29,7 +29,7 @@ def test_runs_on_one_split_become_curves_and_others_nothing(runs):
     for figure in drawn.values():
         assert captions(figure).startswith("toy, toy_split split (")
     assert side_by_side.figures(runs[1:3], ["b", "c"]) == {}
-    assert runs[3].identity["split_fingerprint"] == runs[0].identity["split_fingerprint"]
+    assert runs[3].split_fingerprint == runs[0].split_fingerprint
     assert side_by_side.figures([runs[0], runs[3]], ["a", "d"]) == {}, "they were evaluated by other settings"
     assert side_by_side.gap([runs[0], runs[3]], ["a", "d"], "") is None
     assert side_by_side.figures(runs[:1], ["a"]) == {}

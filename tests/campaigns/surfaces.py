@@ -244,8 +244,7 @@ def sound(ratings: Any) -> str:
     assert ratings.items.max() < ratings.n_items
     pairs = ratings.users.astype(np.int64) * ratings.n_items + ratings.items
     assert (np.diff(pairs) > 0).all(), "pairs repeat, or are not in order"
-    if ratings.scale is not None:
-        assert ratings.scale.low <= ratings.values.min()
-        assert ratings.scale.high >= ratings.values.max()
+    assert ratings.rating_range.low <= ratings.values.min()
+    assert ratings.rating_range.high >= ratings.values.max()
     assert len(ratings.data_fingerprint) == 32
     return "right"

@@ -6,6 +6,7 @@ import pytest
 
 from mfx.data.table import Table
 from mfx.errors import DataError, SettingError
+from mfx.interfaces import RatingScale
 
 FRAME = pd.DataFrame(
     {
@@ -39,7 +40,7 @@ def test_every_format_gives_the_same_ratings(name, tmp_path):
     assert ratings.items.tolist() == [1, 2, 0, 2]
     assert ratings.values.tolist() == [5.0, 4.0, 2.5, 1.0]
     assert ratings.timestamps.tolist() == [3000, 1000, 2000, 4000]
-    assert ratings.scale is None  # nothing is declared
+    assert (ratings.scale, ratings.rating_range) == (None, RatingScale(1.0, 5.0))
 
 
 def test_shuffled_rows_give_the_same_fingerprint(tmp_path):

@@ -114,7 +114,7 @@ def test_the_scale_of_a_loaded_model_is_its_own(scale, planted, tmp_path):
     ratings = dataclasses.replace(planted, scale=RatingScale(*scale), values=planted.values * np.float32(30) - 20)
     again = ALS.load(ALS(factors=2, epochs=2, clip=True).fit(ratings).save(tmp_path / "model"))
     assert (again.scale_.low, again.scale_.high) == scale
-    predicted = again.score_pairs(planted.users, planted.items)
+    predicted = again.predict_pairs(planted.users, planted.items)
     assert scale[0] <= predicted.min() < predicted.max() == scale[1]
 
 

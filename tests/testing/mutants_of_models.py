@@ -347,6 +347,21 @@ MODELS = [
     ),
     one(
         IALS,
+        "lists_are_made_before_clipping_and_predictions_after",
+        "scores that are clipped",
+        (
+            "    factors: int = mfx.tunable(64,",
+            "    clip: bool = mfx.setting(False)\n    factors: int = mfx.tunable(64,",
+        ),
+        method(
+            "    def score_users(self, users: Any) -> Any:\n"
+            "        return self.predictions(super().score_users(users))\n\n"
+            "    def score_pairs(self, users: Any, items: Any) -> Any:\n"
+            "        return self.predictions(super().score_pairs(users, items))"
+        ),
+    ),
+    one(
+        IALS,
         "ids_of_any_type_are_the_same_after_loading",
         "a start that goes by raw ids",
         (
