@@ -33,8 +33,9 @@ def files(tmp_path_factory):
     for name in ("clean", "poisoned"):
         lines = ["user_id,item_id,rating,timestamp"]
         for user, item, value, time in zip(users, items, values, times, strict=True):
-            absurd = name == "poisoned" and (int(user), int(item)) in test
-            lines.append(f"{user},{item},{ABSURD if absurd else value},{time}")
+            if name == "poisoned" and (int(user), int(item)) in test:
+                value = ABSURD if item % 2 else -ABSURD
+            lines.append(f"{user},{item},{value},{time}")
         (folder / f"{name}.csv").write_text("\n".join(lines) + "\n")
     genres = (
         "item_id,title,genres",
@@ -57,9 +58,9 @@ def test_absurd_ratings_of_test_change_nothing_but_the_score_on_test(
         f"dataset.items_path={files / 'items.csv'}", "metrics=[rmse,ndcg@10]", "tracking=console", "figures=false",
     ]  # fmt: skip
     common += ["model.clip=true"] if clip else []
-    common += ["dataset.rating_min=1", f"dataset.rating_max={ABSURD}"] if declared else []
+    common += [f"dataset.rating_min={-ABSURD}", f"dataset.rating_max={ABSURD}"] if declared else []
     clean, poisoned = (mfx.run(*common, f"dataset.path={files / name}.csv") for name in ("clean", "poisoned"))
-    assert poisoned.split.test.values.max() == ABSURD
+    assert (poisoned.split.test.values.min(), poisoned.split.test.values.max()) == (-ABSURD, ABSURD)
     assert clean.curves == poisoned.curves
     for name, array in clean.model.state().items():
         np.testing.assert_array_equal(array, poisoned.model.state()[name], err_msg=name)
