@@ -9,7 +9,7 @@ from typing import Any
 from mfx.analysis.finished_run import FinishedRun, RunError
 from mfx.analysis.paired import Difference, Draws, PerUser, differences
 from mfx.analysis.protocol import notes, one_model, protocol
-from mfx.analysis.same_split import catalogue_notes, flat, label, one_protocol, one_split, same_ids
+from mfx.analysis.same_split import catalogue_notes, flat, label, model_of, one_protocol, one_split, same_ids
 from mfx.analysis.scores import Scores, score
 from mfx.analysis.slices import Slice, slices
 from mfx.compose.plan import metrics_of
@@ -236,8 +236,7 @@ def _models(runs: Sequence[FinishedRun], labels: Sequence[str]) -> dict[str, lis
     """Group the runs that differ in nothing but their seed; if that leaves nothing to compare, each run is a group."""
     found: dict[tuple[tuple[str, str], ...], list[int]] = {}
     for place, run in enumerate(runs):
-        settings = ((name, text) for name, text in flat(run).items() if name.rpartition(".")[2] != "seed")
-        found.setdefault(tuple(settings), []).append(place)
+        found.setdefault(tuple(sorted(model_of(run).items())), []).append(place)
     groups = list(found.values())
     if len(groups) in (1, len(runs)):
         return {name: [place] for place, name in enumerate(labels)}

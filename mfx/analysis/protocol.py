@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from mfx import compose
 from mfx.analysis.finished_run import FinishedRun
-from mfx.analysis.same_split import flat
+from mfx.analysis.same_split import model_of
 from mfx.analysis.scores import Scores
 from mfx.analysis.side_by_side import lists_rule
 from mfx.compose.varying import varying
@@ -87,4 +87,4 @@ def notes(runs: Sequence[FinishedRun], labels: Sequence[str], scores: Sequence[S
 
 def one_model(runs: Sequence[FinishedRun]) -> bool:
     """Whether runs are fits of one model: they differ in seeds, or in nothing."""
-    return all(name.rpartition(".")[2] == "seed" for name in varying([flat(run) for run in runs]))
+    return all(model_of(run) == model_of(runs[0]) for run in runs)

@@ -47,6 +47,13 @@ def flat(run: FinishedRun) -> dict[str, str]:
     }
 
 
+def model_of(run: FinishedRun) -> dict[str, str]:
+    """Say what fits of one model have in common: settings, and what surrounds the ratings, but for seeds."""
+    settings = {name: text for name, text in flat(run).items() if name.rpartition(".")[2] != "seed"}
+    around = {name: text for name, text in run.fingerprints.items() if name == "scale" or name.startswith("catalogue.")}
+    return settings | around
+
+
 def one_split(runs: Sequence[FinishedRun]) -> Split:
     """Return the split that all runs share.
 

@@ -11,6 +11,7 @@ from mfx.analysis import compare_files, report
 from mfx.analysis.compare import compare
 from mfx.analysis.finished_run import FinishedRun, RunError
 from mfx.analysis.paired import differences
+from mfx.analysis.protocol import ONE_MODEL
 from mfx.analysis.same_split import label
 from mfx.analysis.slices import half_of_the_ratings
 from mfx.cli.main import main
@@ -100,6 +101,8 @@ def test_runs_on_equal_rows_are_compared_whatever_catalogue_they_had(table):
         ], "genres are those of the first run"
         (note,) = found.notes
         assert f"has {len(rated if order[1] is als else more)} items" in note
+    assert ONE_MODEL not in compare([bias, again]).notes, "another catalogue is another model, not another seed"
+    assert ONE_MODEL in compare([bias, run("bias", rated, "Drama")]).notes
     found = the_test(compare([als, again]), "rmse", "Drama")
     assert found.difference.value == pytest.approx(the_test(expected, "rmse", "Drama").difference.value, rel=1e-6)
 
