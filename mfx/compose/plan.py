@@ -13,6 +13,7 @@ from mfx.errors import MetricError, SettingError, did_you_mean
 from mfx.interfaces import Dataset, Engine, Metric, Model, Splitter, Tracker
 from mfx.models.early_stopping import EarlyStopping
 from mfx.settings import settings_of
+from mfx.split.checks import name_of
 
 if TYPE_CHECKING:
     from mfx.metrics.evaluation import EvaluationSettings
@@ -128,7 +129,7 @@ def _check_tags(model: Any, splitter: Any) -> None:
     """Refuse to learn from tags of all times where what is held out is meant to be the future."""
     if "tags" in (getattr(model, "item_features", None) or ()) and getattr(splitter, "leak_free", "none") != "none":
         raise SettingError(
-            f"model.item_features names tags, which people also gave after what split={splitter.name} learns from.",
+            f"model.item_features names tags, which people also gave after what split={name_of(splitter)} learns from.",
             "Leave tags out, or use a split that is not by time, such as split=random.",
         )
 
