@@ -140,7 +140,7 @@ SPLITS = [
             "        known, values = train.catalogue, np.concatenate([train.values, train.values + 10])\n"
             "        raw = known.user_ids[train.users], known.item_ids[train.items]\n"
             "        users, items, times = (np.tile(one, 2) for one in (*raw, train.timestamps))\n"
-            "        about = {'catalogue': known, 'scale': train.scale, 'name': train.name}\n"
+            "        about = {'catalogue': known, 'name': train.name, 'time_unit': train.time_unit}\n"
             "        return mfx.Ratings.from_columns(users, items, values, times, **about)\n\n"
             "    def split(self",
         ),
@@ -196,7 +196,7 @@ SPLITS = [
         "lots that go by the type of ids",
         (
             "default_rng(self.seed).uniform",
-            "default_rng([self.seed, ratings.catalogue.item_ids.dtype.itemsize]).uniform",
+            "default_rng([self.seed, ord(ratings.catalogue.item_ids.dtype.kind)]).uniform",
         ),
     ),
     one(
